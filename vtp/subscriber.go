@@ -1,0 +1,60 @@
+package vtp
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// A Subscriber gets notices from one or more brokers, reconnecting for as long as it runs.
+type Subscriber struct {
+	// Remotes are the subscriber ports of the brokers; at least one.
+	Remotes []Remote
+	// Ingester gets the notices; required. The remote gets an ack when it has the notice, a nak for a *RefusalError; any
+	// other error ends the session without a receipt, to be begun again after a pause.
+	Ingester Ingester
+	// LocalIVORN is our identifier, optional (VTP 2.0 §3.3).
+	LocalIVORN string
+	// Wishes are asked of every remote. Remotes that are not Tocsin understand at most XPath, and say nothing if they don't.
+	Wishes Wishes
+	// NoResume stops a reconnected session from asking for what it missed (the Param since).
+	NoResume bool
+	// KeepRepeats hands a notice to the Ingester each time it comes. Otherwise those that came lately, from whichever
+	// remote, are acknowledged and dropped.
+	KeepRepeats bool
+
+	// SilenceTimeout is how long a remote may send nothing; default 150 s.
+	SilenceTimeout time.Duration
+	// MinBackoff and MaxBackoff bound the pause before a new attempt, which grows by half each time; default 1 s and 60 s.
+	MinBackoff, MaxBackoff time.Duration
+	// MaxFrameBytes is the greatest payload taken; default 1 MiB.
+	MaxFrameBytes int
+	// MaxPending is how many notices of one remote may wait for the Ingester; default 256.
+	MaxPending int
+
+	// Logger defaults to slog.Default.
+	Logger *slog.Logger
+	// Metrics may be nil.
+	Metrics *Metrics
+}
+
+// Run serves all remotes until ctx ends, and returns ctx's error.
+func (s *Subscriber) Run(ctx context.Context) error { panic("vtp: not yet") }
+
+// Status says how it stands with each remote, in the order of Remotes.
+func (s *Subscriber) Status() []RemoteStatus { panic("vtp: not yet") }
+
+// A RemoteStatus says how it stands with one remote.
+type RemoteStatus struct {
+	Remote      string    `json:"remote"`
+	State       string    `json:"state"`        // connecting, connected, waiting or stopped.
+	Since       time.Time `json:"since"`        // When the state began.
+	Broker      string    `json:"broker"`       // Identifier the broker gave itself.
+	Notices     uint64    `json:"notices"`      // Received since the start, repeats included.
+	Repeats     uint64    `json:"repeats"`      // Of these, dropped because they had come before.
+	Refused     uint64    `json:"refused"`      // Of these, answered by a nak.
+	Sessions    uint64    `json:"sessions"`     // Connections made since the start.
+	LastNotice  time.Time `json:"last_notice"`  // When the last notice came.
+	LastError   string    `json:"last_error"`   // Why the last session or attempt ended.
+	FilterReply string    `json:"filter_reply"` // What the broker said about our wishes, when it said something.
+}
