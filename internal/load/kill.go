@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"tocsin/internal/program"
 )
 
 // kill kills the broker again and again while authors send, and checks the promises afterwards: every acknowledged notice
@@ -21,25 +23,25 @@ func (b *bench) kill() error {
 	k := &killing{acked: make(map[uint64]bool), seen: make(map[uint64]bool), last: make(map[uint16]uint64)}
 	var slowest time.Duration
 	for round := range b.kills {
-		s, err := startServer(b.program, data)
+		s, err := program.Start(program.Options{Path: b.program, Data: data})
 		if err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 		if round > 0 {
-			slowest = max(slowest, s.ready)
+			slowest = max(slowest, s.Ready)
 		}
 		k.round(s, round, time.Duration(100+rand.IntN(400))*time.Millisecond)
 	}
-	s, err := startServer(b.program, data)
+	s, err := program.Start(program.Options{Path: b.program, Data: data})
 	if err != nil {
 		return fmt.Errorf("after the last kill: %w", err)
 	}
 	missing, err := k.finish(s)
 	if err != nil {
-		_ = s.kill()
+		_ = s.Kill()
 		return err
 	}
-	if err := s.stop(); err != nil {
+	if err := s.Stop(); err != nil {
 		return err
 	}
 	line(os.Stdout, fmt.Sprintf("KillNine/times=%d", b.kills), len(k.acked),
@@ -62,12 +64,12 @@ type killing struct {
 }
 
 // round loads the broker and kills it in the midst of the load.
-func (k *killing) round(s *server, round int, after time.Duration) {
+func (k *killing) round(s *program.Broker, round int, after time.Duration) {
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = k.follow(s.feed, round == 0, func() bool { return false }) })
+	wg.Go(func() { _ = k.follow(s.Feed, round == 0, func() bool { return false }) })
 	wg.Go(func() {
 		l := authorLoad{
-			port: s.author, authors: 4, window: 16, duration: time.Minute, series: string(rune('A' + round%26)),
+			port: s.Author, authors: 4, window: 16, duration: time.Minute, series: string(rune('A' + round%26)),
 			acked: func(serial uint64) {
 				k.mu.Lock()
 				k.acked[serial] = true
@@ -78,12 +80,12 @@ func (k *killing) round(s *server, round int, after time.Duration) {
 		_, _ = l.run(nil) // it ends with the broker
 	})
 	<-time.After(after)
-	_ = s.kill()
+	_ = s.Kill()
 	wg.Wait()
 }
 
 // finish lets the subscriber catch up and counts what it never saw.
-func (k *killing) finish(s *server) (missing int, err error) {
+func (k *killing) finish(s *program.Broker) (missing int, err error) {
 	count := func() int {
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -96,7 +98,7 @@ func (k *killing) finish(s *server) (missing int, err error) {
 		return n
 	}
 	deadline := time.Now().Add(2 * time.Minute)
-	err = k.follow(s.feed, false, func() bool {
+	err = k.follow(s.Feed, false, func() bool {
 		missing = count()
 		return missing == 0 || time.Now().After(deadline)
 	})

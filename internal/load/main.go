@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tocsin/internal/program"
 )
 
 // noticeBytes is the size of a real Swift BAT notice.
@@ -59,12 +61,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "load: no arguments, only flags; see -help")
 		os.Exit(2)
 	}
-	program, err := filepath.Abs(b.program)
-	if err != nil {
+	var err error
+	if b.program, err = filepath.Abs(b.program); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(2)
 	}
-	b.program = program
 	fmt.Printf("goos: %s\ngoarch: %s\npkg: tocsin/internal/load\n", runtime.GOOS, runtime.GOARCH)
 	failed := false
 	for range count {
@@ -85,25 +86,22 @@ func main() {
 }
 
 // withServer runs f against a fresh broker on an empty data folder.
-func (b *bench) withServer(f func(*server) error) error {
+func (b *bench) withServer(f func(*program.Broker) error) error {
 	data, err := os.MkdirTemp("", "tocsin-load-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(data)
-	s, err := startServer(b.program, data)
+	s, err := program.Start(program.Options{Path: b.program, Data: data})
 	if err != nil {
 		return err
 	}
 	if err := f(s); err != nil {
-		_ = s.kill()
-		return fmt.Errorf("%w\nthe broker said: %s", err, s.tail())
+		_ = s.Kill()
+		return fmt.Errorf("%w\nthe broker said: %s", err, tail(s.Log()))
 	}
-	return s.stop()
+	return s.Stop()
 }
 
-// tail is the end of what the broker wrote to its log.
-func (s *server) tail() string {
-	b := s.stderr.Bytes()
-	return string(b[max(0, len(b)-2000):])
-}
+// tail is the end of a text.
+func tail(text string) string { return text[max(0, len(text)-2000):] }

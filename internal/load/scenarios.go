@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"tocsin/internal/program"
 )
 
 // authors measures acceptance with a connection per notice, 8 authors at once.
@@ -26,14 +28,14 @@ func (b *bench) accept(name string, l authorLoad) error {
 	if err != nil {
 		return err
 	}
-	return b.withServer(func(s *server) error {
-		l.port = s.author
-		cpu := s.cpu()
+	return b.withServer(func(s *program.Broker) error {
+		l.port = s.Author
+		cpu := s.CPU()
 		r, err := l.run(nil)
 		if err != nil {
 			return err
 		}
-		cpu = s.cpu() - cpu
+		cpu = s.CPU() - cpu
 		line(os.Stdout, name, r.count,
 			figure{r.perSecond(), "notices/s"},
 			figure{ceiling.perSecond(), "client_ceiling/s"},
@@ -81,19 +83,19 @@ func (b *bench) fanOut() error {
 	if err != nil {
 		return fmt.Errorf("the client's own ceiling: %w", err)
 	}
-	return b.withServer(func(s *server) error {
-		cpu := s.cpu()
-		delivered, accepted, err := b.fanOutOnce(s.feed, s.author, subscriberCount, t)
+	return b.withServer(func(s *program.Broker) error {
+		cpu := s.CPU()
+		delivered, accepted, err := b.fanOutOnce(s.Feed, s.Author, subscriberCount, t)
 		if err != nil {
 			return err
 		}
-		cpu = s.cpu() - cpu
+		cpu = s.CPU() - cpu
 		line(os.Stdout, fmt.Sprintf("FanOut/subscribers=%d", subscriberCount), delivered.count,
 			figure{delivered.perSecond(), "deliveries/s"},
 			figure{ceiling.perSecond(), "client_ceiling/s"},
 			figure{accepted.perSecond(), "accepted_meanwhile/s"},
 			figure{float64(cpu.Microseconds()) / float64(delivered.count), "broker-cpu-us/delivery"},
-			figure{float64(s.resident()) / (1 << 20), "broker-MiB"})
+			figure{float64(s.Resident()) / (1 << 20), "broker-MiB"})
 		return nil
 	})
 }
@@ -139,8 +141,8 @@ func (b *bench) latency() error {
 		if err != nil {
 			return fmt.Errorf("the client's own ceiling: %w", err)
 		}
-		err = b.withServer(func(s *server) error {
-			ages, err := b.latencyOnce(s.feed, s.author, count)
+		err = b.withServer(func(s *program.Broker) error {
+			ages, err := b.latencyOnce(s.Feed, s.Author, count)
 			if err != nil {
 				return err
 			}
@@ -189,18 +191,18 @@ func (b *bench) latencyOnce(feed, author, count int) ([]time.Duration, error) {
 // idle measures what 5,000 connected subscribers cost the broker that receive nothing.
 func (b *bench) idle() error {
 	const subscriberCount = 5000
-	return b.withServer(func(s *server) error {
-		before := s.resident()
-		subs, err := subscribe(s.feed, subscriberCount, newTemplate("A0", noticeBytes))
+	return b.withServer(func(s *program.Broker) error {
+		before := s.Resident()
+		subs, err := subscribe(s.Feed, subscriberCount, newTemplate("A0", noticeBytes))
 		if err != nil {
 			return err
 		}
 		if err := settle(func() bool { return subs.greeted.Load() >= subscriberCount }); err != nil {
 			return fmt.Errorf("%d of %d subscribers were greeted: %w", subs.greeted.Load(), subscriberCount, err)
 		}
-		connected := s.resident()
+		connected := s.Resident()
 		// One notice to all, so that whatever grows with the first delivery has grown.
-		one := authorLoad{port: s.author, authors: 1, window: 1, rate: 1, duration: 500 * time.Millisecond, series: "A"}
+		one := authorLoad{port: s.Author, authors: 1, window: 1, rate: 1, duration: 500 * time.Millisecond, series: "A"}
 		r, err := one.run(nil)
 		if err != nil {
 			return err
@@ -208,7 +210,7 @@ func (b *bench) idle() error {
 		if err := settle(func() bool { return int(subs.delivered.Load()) >= subscriberCount*r.count }); err != nil {
 			return err
 		}
-		after := s.resident()
+		after := s.Resident()
 		if err := subs.close(); err != nil {
 			return err
 		}
@@ -231,16 +233,16 @@ func (b *bench) start() error {
 		return err
 	}
 	for range 3 {
-		s, err := startServer(b.program, data)
+		s, err := program.Start(program.Options{Path: b.program, Data: data})
 		if err != nil {
 			return err
 		}
-		memory := s.resident()
-		if err := s.stop(); err != nil {
+		memory := s.Resident()
+		if err := s.Stop(); err != nil {
 			return err
 		}
 		line(os.Stdout, fmt.Sprintf("Start/notices=%d", b.notices), 1,
-			figure{s.ready.Seconds(), "s"}, figure{float64(memory) / (1 << 20), "broker-MiB"})
+			figure{s.Ready.Seconds(), "s"}, figure{float64(memory) / (1 << 20), "broker-MiB"})
 	}
 	return nil
 }
