@@ -1,0 +1,112 @@
+// Package voevent reads VOEvent notices of versions 1.1, 2.0 and 2.1, checks them and maps them to JSON and back. It does
+// no input or output, resolves nothing that a notice names, and keeps the bytes as they came: what it offers are views.
+package voevent
+
+import (
+	"sync"
+
+	"tocsin/voevent/xmltree"
+)
+
+// Limits bounds what Parse takes in.
+type Limits = xmltree.Limits
+
+// DefaultLimits are those Parse uses.
+var DefaultLimits = xmltree.DefaultLimits
+
+// Role is the attribute that says what a notice is for. VOEvent 2.0 §3.1.3.
+type Role string
+
+// The roles of the standard.
+const (
+	Observation Role = "observation" // something was seen; also what a notice without the attribute means
+	Prediction  Role = "prediction"  // something will be seen
+	Utility     Role = "utility"     // housekeeping, such as where a spacecraft points
+	Test        Role = "test"        // nothing happened
+)
+
+// Known reports whether the role is one of the standard's.
+func (r Role) Known() bool {
+	switch r {
+	case Observation, Prediction, Utility, Test:
+		return true
+	}
+	return false
+}
+
+// Event is a notice as parsed. Its identity is read at once, all else when it is first asked for. It is read-only and safe
+// for any number of goroutines.
+type Event struct {
+	IVORN     IVORN  // the notice's name; see IVORNErr for names that break the rules
+	IVORNErr  error  // why the name is malformed, nil when it is well formed
+	Role      Role   // Observation where the attribute is absent
+	Version   string // as written, "" when absent
+	Namespace string // of the root element, "" when absent
+
+	raw    []byte
+	doc    *xmltree.Document
+	sha256 [32]byte
+
+	whoOnce       sync.Once
+	who           *Who
+	whatOnce      sync.Once
+	what          *What
+	whereWhenOnce sync.Once
+	whereWhen     *WhereWhen
+	howOnce       sync.Once
+	how           *How
+	whyOnce       sync.Once
+	why           *Why
+	citationsOnce sync.Once
+	citations     []Citation
+}
+
+// Codes of a ParseError: those of xmltree, and two of its own.
+const (
+	CodeNotWellFormed = xmltree.CodeNotWellFormed
+	CodeDoctype       = xmltree.CodeDoctype
+	CodeEncoding      = xmltree.CodeEncoding
+	CodeOversize      = xmltree.CodeOversize
+	CodeNotVOEvent    = "not-voevent" // well-formed XML with another root
+	CodeIVORN         = "ivorn"       // no ivorn, so nothing it could be called
+)
+
+// ParseError says why bytes cannot be read as a notice.
+type ParseError struct {
+	Code         string // one of the codes above
+	Text         string // what is wrong, in words
+	Line, Column int    // counted from 1, 0 where no place can be named
+	IVORN        string // the notice's name, if it could be read all the same; unchecked text
+	Err          error  // the *xmltree.SyntaxError, if that was the reason
+}
+
+func (e *ParseError) Error() string { return "voevent: " + e.Text }
+
+// Unwrap returns Err.
+func (e *ParseError) Unwrap() error { return e.Err }
+
+// Parse reads a notice within DefaultLimits. The bytes are the event's from now on and must not change.
+func Parse(raw []byte) (*Event, error) { return ParseLimits(raw, DefaultLimits) }
+
+// ParseLimits reads a notice within l. Its error is a *ParseError and means that the bytes cannot be understood as a VOEvent
+// at all, or that it has no ivorn; whatever else is wrong is for Validate to say.
+func ParseLimits(raw []byte, l Limits) (*Event, error) { panic("voevent: being written") }
+
+// Raw returns the bytes given to Parse. They must not be changed.
+func (e *Event) Raw() []byte { return e.raw }
+
+// Element returns the bytes of the root element within Raw, from '<' to '>': what a signature or a hash covers. They must
+// not be changed.
+func (e *Event) Element() []byte {
+	from, to := e.doc.RootRange()
+	return e.raw[from:to:to]
+}
+
+// SHA256 returns the hash of Element, by which a notice is known as already seen.
+func (e *Event) SHA256() [32]byte { return e.sha256 }
+
+// Doc returns the tree.
+func (e *Event) Doc() *xmltree.Document { return e.doc }
+
+// Stream returns what precedes the first '#' or '?' of the IVORN, without ivo://, the authority in lower case.
+func (e *Event) Stream() string { return e.IVORN.Stream() }
