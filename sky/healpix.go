@@ -88,9 +88,9 @@ func pixel29(p Point) uint64 {
 		case fp == fm:
 			face = fp | 4
 		case fp < fm:
-			face = fp
+			face = fp & 3 // 4 is 0 a turn later, which rounding brings just before 24h
 		default:
-			face = fm + 8
+			face = fm&3 + 8
 		}
 		return scatter(jm&(side-1)) | scatter(side-1-jp&(side-1))<<1 | uint64(face)<<(2*MaxOrder)
 	}

@@ -48,8 +48,20 @@ func TestPixelAgreesWithPublishedRingToNestTables(t *testing.T) {
 		nest        uint64
 	}{
 		{4, 1504, 1130},
-		{1, 0, 3}, {1, 1, 7}, {1, 2, 11}, {1, 3, 15}, {1, 4, 2}, {1, 5, 1}, {1, 6, 6}, {1, 7, 5}, {1, 8, 10}, {1, 9, 9},
-		{0, 11, 11}, {1, 11, 13}, {2, 11, 61}, {3, 11, 253},
+		{1, 0, 3},
+		{1, 1, 7},
+		{1, 2, 11},
+		{1, 3, 15},
+		{1, 4, 2},
+		{1, 5, 1},
+		{1, 6, 6},
+		{1, 7, 5},
+		{1, 8, 10},
+		{1, 9, 9},
+		{0, 11, 11},
+		{1, 11, 13},
+		{2, 11, 61},
+		{3, 11, 253},
 	} {
 		p := ringCenter(1<<c.order, c.ring)
 		if got := Pixel(c.order, p); got != c.nest {
@@ -103,6 +115,13 @@ func TestPixelAtThePolesAndTheWrapOfRightAscension(t *testing.T) {
 			}
 		}
 	}
+	// The last right ascension before 24h at the latitude where four base pixels meet: the sum rounds to a full turn.
+	for _, dec := range []float64{41.810314895778596, -41.810314895778596} {
+		p := Point{359.99999999999994, dec}
+		if d := Separation(p, Center(MaxOrder, Pixel(MaxOrder, p))); d > pixelReach[MaxOrder] {
+			t.Errorf("%v is %g° from the centre of its pixel", p, d)
+		}
+	}
 	if got := Pixel(-5, Point{45, 45}); got != 0 {
 		t.Errorf("order below 0: pixel %d, want that of order 0", got)
 	}
@@ -154,8 +173,10 @@ func drawPoint(t *rapid.T) Point {
 	}
 	if rapid.IntRange(0, 3).Draw(t, "special") == 0 {
 		p.RADeg = rapid.SampledFrom([]float64{0, 45, 90, 135, 180, 270, 360, math.Nextafter(90, 0), math.Nextafter(360, 0), 1e-12}).Draw(t, "ra*")
-		p.DecDeg = rapid.SampledFrom([]float64{-90, 90, 0, math.Asin(2.0/3) * deg, -math.Asin(2.0/3) * deg,
-			89.9999999999, -89.9999999, math.Nextafter(90, 0), 1e-13}).Draw(t, "dec*")
+		p.DecDeg = rapid.SampledFrom([]float64{
+			-90, 90, 0, math.Asin(2.0/3) * deg, -math.Asin(2.0/3) * deg,
+			89.9999999999, -89.9999999, math.Nextafter(90, 0), 1e-13,
+		}).Draw(t, "dec*")
 	}
 	return p
 }

@@ -93,10 +93,24 @@ var angleUnits = []struct {
 	suffix    string
 	perDegree float64
 }{
-	{"arcminutes", 60}, {"arcminute", 60}, {"arcmin", 60}, {"arcm", 60},
-	{"arcseconds", 3600}, {"arcsecond", 3600}, {"arcsec", 3600}, {"arcs", 3600},
-	{"degrees", 1}, {"degree", 1}, {"deg", 1}, {"d", 1}, {"°", 1},
-	{"''", 3600}, {"″", 3600}, {`"`, 3600}, {"'", 60}, {"′", 60},
+	{"arcminutes", 60},
+	{"arcminute", 60},
+	{"arcmin", 60},
+	{"arcm", 60},
+	{"arcseconds", 3600},
+	{"arcsecond", 3600},
+	{"arcsec", 3600},
+	{"arcs", 3600},
+	{"degrees", 1},
+	{"degree", 1},
+	{"deg", 1},
+	{"d", 1},
+	{"°", 1},
+	{"''", 3600},
+	{"″", 3600},
+	{`"`, 3600},
+	{"'", 60},
+	{"′", 60},
 }
 
 // ParseAngle reads an angle that is not negative, such as a radius, and returns degrees. Without a unit it is degrees;
