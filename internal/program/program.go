@@ -29,6 +29,7 @@ type Broker struct {
 	Ready  time.Duration // from the start of the process to the first good answer of /readyz
 
 	cmd    *exec.Cmd
+	ports  map[string]int // by the name of the listener
 	log    logTail
 	exited chan struct{}
 }
@@ -56,6 +57,9 @@ func (t *logTail) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+// Port is the port of the listener with that name; 0 when there is none.
+func (s *Broker) Port(name string) int { return s.ports[name] }
 
 // Log is the end of what the broker wrote to its log.
 func (s *Broker) Log() string {
@@ -109,6 +113,7 @@ func (s *Broker) readAddresses(file string) error {
 	}
 	var listed struct {
 		Listeners []struct {
+			Name    string `json:"name"`
 			Kind    string `json:"kind"`
 			Address string `json:"address"`
 		} `json:"listeners"`
@@ -116,6 +121,7 @@ func (s *Broker) readAddresses(file string) error {
 	if err := json.Unmarshal(b, &listed); err != nil {
 		return err
 	}
+	ports := make(map[string]int, len(listed.Listeners))
 	for _, l := range listed.Listeners {
 		_, port, err := net.SplitHostPort(l.Address)
 		if err != nil {
@@ -125,18 +131,17 @@ func (s *Broker) readAddresses(file string) error {
 		if err != nil {
 			continue
 		}
-		switch l.Kind {
-		case "vtp-author":
-			s.Author = n
-		case "vtp-feed":
-			s.Feed = n
-		case "http":
-			s.HTTP = n
+		ports[l.Name] = n
+		for kind, port := range map[string]*int{"vtp-author": &s.Author, "vtp-feed": &s.Feed, "http": &s.HTTP} {
+			if l.Kind == kind && *port == 0 {
+				*port = n
+			}
 		}
 	}
 	if s.Author == 0 || s.Feed == 0 || s.HTTP == 0 {
 		return errors.New("not all listeners are named")
 	}
+	s.ports = ports
 	return nil
 }
 
