@@ -11,6 +11,8 @@
 package xmltree
 
 import (
+	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -42,6 +44,8 @@ func (l Limits) orDefault() Limits {
 	set(&l.Attributes, DefaultLimits.Attributes)
 	set(&l.NameBytes, DefaultLimits.NameBytes)
 	l.Bytes = min(l.Bytes, maxBytes)
+	l.Attributes = min(l.Attributes, math.MaxUint16)
+	l.NameBytes = min(l.NameBytes, math.MaxUint16)
 	return l
 }
 
@@ -348,4 +352,27 @@ func (d *Document) Path(n Node) string {
 		b.WriteString(steps[i])
 	}
 	return b.String()
+}
+
+func (d *Document) step(n Node) string {
+	name := func(n Node) string {
+		if d.nodes[n].kind == Text {
+			return "text()"
+		}
+		return d.local(&d.nodes[n])
+	}
+	step, index, same := name(n), 0, 0
+	for c := d.FirstChild(d.nodes[n].parent); c != None; c = d.nodes[c].next {
+		if name(c) != step {
+			continue
+		}
+		same++
+		if c == n {
+			index = same
+		}
+	}
+	if same < 2 {
+		return step
+	}
+	return step + "[" + strconv.Itoa(index) + "]"
 }
