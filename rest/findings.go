@@ -13,7 +13,7 @@ const head = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{{.Title}} - Tocsin</title>
 <style>body{font:16px/1.5 sans-serif;max-width:44em;margin:2em auto;padding:0 1em;color:#222;background:#fff}
-code,pre{background:#f2f2f2;padding:.1em .3em;border-radius:3px}a{color:#0b57a4}
+code,pre{background:#f2f2f2;padding:.1em .3em;border-radius:3px}pre{padding:.6em;overflow-x:auto}a{color:#0b57a4}
 @media (prefers-color-scheme:dark){body{color:#ddd;background:#181818}code,pre{background:#2a2a2a}a{color:#8ab8f0}}</style>
 </head><body>
 `
@@ -31,55 +31,28 @@ var (
 `))
 	listPage = template.Must(template.New("list").Parse(head + `<h1>Findings</h1>
 <p>What Tocsin can find wrong with a notice. <code>tocsin validate FILE</code> checks one,
-<code>tocsin validate explain CODE</code> prints these pages.</p>
+<code>tocsin explain CODE</code> prints these pages.</p>
 <ul>
 {{range .Pages}}<li><a href="/findings/{{.Code}}"><code>{{.Code}}</code></a>: {{.Title}}</li>
 {{end}}</ul>
 </body></html>
 `))
-	findingPage = template.Must(template.New("finding").Parse(head + `<h1>{{.Title}}</h1>
-<p><code>{{.Code}}</code></p>
-{{range .Paragraphs}}{{if .Pre}}<pre>{{.Text}}</pre>
-{{else}}<p>{{.Text}}</p>
-{{end}}{{end}}<p><a href="/findings">All findings</a></p>
+	findingPage = template.Must(template.New("finding").Parse(head + `{{.Body}}<p><a href="/findings">All findings</a></p>
 </body></html>
 `))
 )
 
-type paragraph struct {
-	Text string
-	Pre  bool
-}
-
-// paragraphs divides a body at its empty lines; blocks whose every line is indented are examples and keep their lines.
-func paragraphs(body string) []paragraph {
-	var out []paragraph
-	for block := range strings.SplitSeq(strings.ReplaceAll(body, "\r\n", "\n"), "\n\n") {
-		block = strings.Trim(block, "\n")
-		if strings.TrimSpace(block) == "" {
-			continue
-		}
-		pre := true
-		for line := range strings.SplitSeq(block, "\n") {
-			if !strings.HasPrefix(line, "    ") && !strings.HasPrefix(line, "\t") {
-				pre = false
-				break
-			}
-		}
-		out = append(out, paragraph{Text: block, Pre: pre})
-	}
-	return out
-}
+type entry struct{ Code, Title string }
 
 func (h *handler) index(w http.ResponseWriter, _ *http.Request) {
 	h.page(w, http.StatusOK, indexPage, map[string]any{"Title": "Tocsin", "Version": h.o.Version})
 }
 
 func (h *handler) findings(w http.ResponseWriter, r *http.Request) {
-	var pages []Page
+	var pages []entry
 	for _, code := range h.o.Codes {
-		if p, ok := h.lookup(code); ok {
-			pages = append(pages, p)
+		if body, ok := h.lookup(code); ok {
+			pages = append(pages, entry{Code: code, Title: title(body)})
 		}
 	}
 	if wantsText(r) {
@@ -94,21 +67,22 @@ func (h *handler) findings(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) finding(w http.ResponseWriter, r *http.Request) {
-	p, ok := h.lookup(chi.URLParam(r, "code"))
+	body, ok := h.lookup(chi.URLParam(r, "code"))
 	if !ok {
 		text(w, http.StatusNotFound, "there is no finding with this code; /findings lists them\n")
 		return
 	}
 	if wantsText(r) {
-		text(w, http.StatusOK, p.Code+": "+p.Title+"\n\n"+strings.TrimSpace(p.Body)+"\n")
+		text(w, http.StatusOK, strings.TrimSpace(body)+"\n")
 		return
 	}
-	h.page(w, http.StatusOK, findingPage, map[string]any{"Title": p.Title, "Code": p.Code, "Paragraphs": paragraphs(p.Body)})
+	//nolint:gosec // markdown escapes everything that it did not write itself.
+	h.page(w, http.StatusOK, findingPage, map[string]any{"Title": title(body), "Body": template.HTML(markdown(body))})
 }
 
-func (h *handler) lookup(code string) (Page, bool) {
+func (h *handler) lookup(code string) (string, bool) {
 	if h.o.Page == nil {
-		return Page{}, false
+		return "", false
 	}
 	return h.o.Page(code)
 }

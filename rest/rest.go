@@ -20,20 +20,15 @@ type Options struct {
 	// Ready says why the program cannot do its work now; nil means that it can. It must not block for long: it is
 	// called with a deadline of two seconds. A nil function counts as ready.
 	Ready func(context.Context) error
-	// Page returns the page that explains the finding with that code.
-	Page func(code string) (Page, bool)
+	// Page returns the page about the finding with that code, in Markdown: headings, paragraphs, lists, code. It is
+	// escaped before it becomes HTML.
+	Page func(code string) (string, bool)
 	// Codes lists the findings that have a page, in the order in which they are to be shown.
 	Codes []string
 	// Version is shown on the index page.
 	Version string
 	// Logger receives what goes wrong while answering; nil discards it.
 	Logger *slog.Logger
-}
-
-// Page explains one finding in words. Body is plain text with paragraphs divided by empty lines; it is escaped before
-// it becomes HTML.
-type Page struct {
-	Code, Title, Body string
 }
 
 // NewHandler returns the routes of the HTTP side.

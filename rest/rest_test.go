@@ -27,12 +27,12 @@ func get(t *testing.T, h http.Handler, path string, header ...string) (int, http
 }
 
 func options() Options {
-	pages := map[string]Page{
-		"ivorn":  {Code: "ivorn", Title: "The name <is> odd", Body: "First & foremost.\n\n    <VOEvent>\n    </VOEvent>\n\nLast."},
-		"schema": {Code: "schema", Title: "Not by the schema", Body: "Text."},
+	pages := map[string]string{
+		"ivorn":  "# The name <is> odd\n\nFirst & `a<b`\nforemost.\n\n- one\n  more\n- two\n\n## Example\n\n```xml\n<VOEvent>\n\n  - x\n</VOEvent>\n```\n\n    indented <b>\n\nLast `odd.\n",
+		"schema": "# Not by the schema\n\nText.",
 	}
 	return Options{
-		Page:    func(code string) (Page, bool) { p, ok := pages[code]; return p, ok },
+		Page:    func(code string) (string, bool) { p, ok := pages[code]; return p, ok },
 		Codes:   []string{"schema", "ivorn"},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
 		Version: "1.2.3",
@@ -53,8 +53,12 @@ func TestRoutes(t *testing.T) {
 		{"index names the version", "/", nil, 200, []string{"1.2.3", "/findings"}},
 		{"list in the order given", "/findings", nil, 200, []string{"<!doctype html>", `<a href="/findings/schema">`, `<a href="/findings/ivorn">`}},
 		{"list as text", "/findings?format=text", nil, 200, []string{"schema\tNot by the schema\nivorn\tThe name <is> odd\n"}},
-		{"finding is escaped", "/findings/ivorn", nil, 200, []string{"The name &lt;is&gt; odd", "<p>First &amp; foremost.</p>", "<pre>    &lt;VOEvent&gt;\n    &lt;/VOEvent&gt;</pre>"}},
-		{"finding as text", "/findings/ivorn", []string{"Accept", "text/plain"}, 200, []string{"ivorn: The name <is> odd\n\nFirst & foremost."}},
+		{"finding is escaped", "/findings/ivorn", nil, 200, []string{
+			"<title>The name &lt;is&gt; odd", "<h1>The name &lt;is&gt; odd</h1>", "<p>First &amp; <code>a&lt;b</code> foremost.</p>",
+			"<ul>\n<li>one more</li>\n<li>two</li>\n</ul>\n<h2>Example</h2>", "<pre>&lt;VOEvent&gt;\n\n  - x\n&lt;/VOEvent&gt;</pre>",
+			"<pre>indented &lt;b&gt;</pre>", "<p>Last `odd.</p>",
+		}},
+		{"finding as text", "/findings/ivorn", []string{"Accept", "text/plain"}, 200, []string{"# The name <is> odd\n\nFirst & `a<b`"}},
 		{"unknown finding", "/findings/nothing", nil, 404, []string{"/findings lists them"}},
 		{"unknown path", "/admin", nil, 404, nil},
 		{"escape attempt in the code", "/findings/%3Cscript%3E", nil, 404, nil},
@@ -98,7 +102,7 @@ func TestNotReadySaysWhy(t *testing.T) {
 
 func TestPanicEndsOnlyItsRequest(t *testing.T) {
 	o := options()
-	o.Page = func(string) (Page, bool) { panic("bug") }
+	o.Page = func(string) (string, bool) { panic("bug") }
 	h := NewHandler(o)
 	if status, _, body := get(t, h, "/findings/x"); status != 500 || strings.Contains(body, "bug") {
 		t.Fatalf("%d %q", status, body)
