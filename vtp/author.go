@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -42,16 +43,64 @@ type AuthorServer struct {
 	Logger *slog.Logger
 	// Metrics may be nil.
 	Metrics *Metrics
+
+	once     sync.Once
+	endpoint endpoint
+	settings authorSettings
+}
+
+// authorSettings are the fields of an AuthorServer with their defaults filled in.
+type authorSettings struct {
+	maxFrameBytes, maxPending      int
+	firstFrame, frame, idle, write time.Duration
+}
+
+func (s *AuthorServer) init() {
+	s.settings = authorSettings{
+		maxFrameBytes: orDefault(s.MaxFrameBytes, defaultMaxFrameBytes),
+		maxPending:    orDefault(s.MaxPending, 256),
+		firstFrame:    orDefault(s.FirstFrameTimeout, 20*time.Second),
+		frame:         orDefault(s.FrameTimeout, 20*time.Second),
+		idle:          orDefault(s.IdleTimeout, 90*time.Second),
+		write:         orDefault(s.WriteTimeout, 10*time.Second),
+	}
+	conns := orDefault(s.MaxConns, 1024)
+	s.endpoint = endpoint{
+		name: s.Name, allow: s.Allow, maxConns: conns, maxAddress: orDefault(s.MaxConnsPerAddress, max(conns/4, 1)),
+		log: s.Logger, metrics: s.Metrics, open: s.newConn,
+	}
+	s.endpoint.start()
+}
+
+// orDefault returns v, or d when v is zero or below.
+func orDefault[T int | time.Duration](v, d T) T {
+	if v <= 0 {
+		return d
+	}
+	return v
 }
 
 // Serve accepts authors on l until Shutdown or Close, then returns ErrServerClosed. It may be called for several listeners.
-func (s *AuthorServer) Serve(l net.Listener) error { panic("vtp: not yet") }
+func (s *AuthorServer) Serve(l net.Listener) error {
+	s.once.Do(s.init)
+	return s.endpoint.serve(l)
+}
 
-// Shutdown stops accepting, lets what is in flight have its receipt, and closes the rest when ctx ends.
-func (s *AuthorServer) Shutdown(ctx context.Context) error { panic("vtp: not yet") }
+// Shutdown stops accepting, lets what is in flight have its receipt, and closes the rest when ctx ends. It returns when
+// every connection has ended, with ctx's error when some had to be closed.
+func (s *AuthorServer) Shutdown(ctx context.Context) error {
+	s.once.Do(s.init)
+	return s.endpoint.shutdown(ctx)
+}
 
 // Close ends everything at once.
-func (s *AuthorServer) Close() error { panic("vtp: not yet") }
+func (s *AuthorServer) Close() error {
+	s.once.Do(s.init)
+	return s.endpoint.close()
+}
 
 // Addr is the address of the first listener, nil before Serve.
-func (s *AuthorServer) Addr() net.Addr { panic("vtp: not yet") }
+func (s *AuthorServer) Addr() net.Addr {
+	s.once.Do(s.init)
+	return s.endpoint.address()
+}

@@ -3,8 +3,10 @@ package vtp
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -48,16 +50,66 @@ type FeedServer struct {
 	Logger *slog.Logger
 	// Metrics may be nil.
 	Metrics *Metrics
+
+	once     sync.Once
+	endpoint endpoint
+	settings feedSettings
+}
+
+// feedSettings are the fields of a FeedServer with their defaults filled in.
+type feedSettings struct {
+	maxFrameBytes, maxStrays int
+	keepAlive, jitter        time.Duration
+	ackTimeout, write, frame time.Duration
+}
+
+func (s *FeedServer) init() {
+	s.settings = feedSettings{
+		maxFrameBytes: orDefault(s.MaxFrameBytes, 64<<10),
+		maxStrays:     orDefault(s.MaxStrays, 64),
+		keepAlive:     orDefault(s.KeepAlive, time.Minute),
+		ackTimeout:    orDefault(s.AckTimeout, time.Minute),
+		write:         orDefault(s.WriteTimeout, 20*time.Second),
+		frame:         orDefault(s.FrameTimeout, 20*time.Second),
+	}
+	s.settings.jitter = min(orDefault(s.KeepAliveJitter, s.settings.keepAlive/8), s.settings.keepAlive/2)
+	conns := orDefault(s.MaxConns, 10_000)
+	s.endpoint = endpoint{
+		name: s.Name, allow: s.Allow, maxConns: conns, maxAddress: orDefault(s.MaxConnsPerAddress, max(conns/4, 1)),
+		log: s.Logger, metrics: s.Metrics, open: s.newConn,
+	}
+	s.endpoint.start()
+}
+
+// keepAlive is how long to wait this time before an iamalive.
+func (s *FeedServer) keepAlive() time.Duration {
+	if s.settings.jitter <= 0 {
+		return s.settings.keepAlive
+	}
+	return s.settings.keepAlive - rand.N(s.settings.jitter)
 }
 
 // Serve accepts subscribers on l until Shutdown or Close, then returns ErrServerClosed. It may be called for several listeners.
-func (s *FeedServer) Serve(l net.Listener) error { panic("vtp: not yet") }
+func (s *FeedServer) Serve(l net.Listener) error {
+	s.once.Do(s.init)
+	return s.endpoint.serve(l)
+}
 
-// Shutdown stops accepting and delivering, waits for the receipts of what was sent, and closes the rest when ctx ends.
-func (s *FeedServer) Shutdown(ctx context.Context) error { panic("vtp: not yet") }
+// Shutdown stops accepting and delivering, waits for the receipts of what was sent, and closes the rest when ctx ends. It
+// returns when every connection has ended, with ctx's error when some had to be closed.
+func (s *FeedServer) Shutdown(ctx context.Context) error {
+	s.once.Do(s.init)
+	return s.endpoint.shutdown(ctx)
+}
 
 // Close ends everything at once.
-func (s *FeedServer) Close() error { panic("vtp: not yet") }
+func (s *FeedServer) Close() error {
+	s.once.Do(s.init)
+	return s.endpoint.close()
+}
 
 // Addr is the address of the first listener, nil before Serve.
-func (s *FeedServer) Addr() net.Addr { panic("vtp: not yet") }
+func (s *FeedServer) Addr() net.Addr {
+	s.once.Do(s.init)
+	return s.endpoint.address()
+}

@@ -3,6 +3,7 @@ package vtp
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -36,13 +37,59 @@ type Subscriber struct {
 	Logger *slog.Logger
 	// Metrics may be nil.
 	Metrics *Metrics
+
+	once    sync.Once
+	follows []*follow
 }
 
-// Run serves all remotes until ctx ends, and returns ctx's error.
-func (s *Subscriber) Run(ctx context.Context) error { panic("vtp: not yet") }
+func (s *Subscriber) init() {
+	log := s.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	byName := make(map[string]*follow, len(s.Remotes))
+	ingester := s.Ingester
+	if !s.KeepRepeats {
+		ingester = newSeen(s.Ingester, func(p Peer) {
+			if f := byName[p.Listener]; f != nil {
+				f.change(func(st *RemoteStatus) { st.Repeats++ })
+			}
+		})
+	}
+	for _, r := range s.Remotes {
+		f := &follow{
+			sub: s, remote: r, ingester: ingester, log: log, meter: s.Metrics.meter(r.String()),
+			status: RemoteStatus{Remote: r.String(), State: stateStopped},
+		}
+		byName[r.String()] = f
+		s.follows = append(s.follows, f)
+	}
+}
+
+// Run serves all remotes until ctx ends, and returns ctx's error. It is called once. Remotes are served at the same time,
+// so the Ingester must bear concurrent calls when there are several.
+func (s *Subscriber) Run(ctx context.Context) error {
+	s.once.Do(s.init)
+	var wg sync.WaitGroup
+	for _, f := range s.follows {
+		wg.Go(func() { f.run(ctx) })
+	}
+	wg.Wait()
+	<-ctx.Done()
+	return ctx.Err()
+}
 
 // Status says how it stands with each remote, in the order of Remotes.
-func (s *Subscriber) Status() []RemoteStatus { panic("vtp: not yet") }
+func (s *Subscriber) Status() []RemoteStatus {
+	s.once.Do(s.init)
+	list := make([]RemoteStatus, 0, len(s.follows))
+	for _, f := range s.follows {
+		f.mu.Lock()
+		list = append(list, f.status)
+		f.mu.Unlock()
+	}
+	return list
+}
 
 // A RemoteStatus says how it stands with one remote.
 type RemoteStatus struct {

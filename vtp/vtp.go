@@ -44,7 +44,8 @@ type Ingester interface {
 // the receipts of many notices that became durable together leave in one write.
 type Pending interface {
 	// Wait returns when the notice is on stable storage: the author then gets an ack. A *RefusalError becomes a nak. Any
-	// other error closes the connection without an answer, which VTP 2.0 §3.2 defines as "try again later".
+	// other error closes the connection without an answer, which VTP 2.0 §3.2 defines as "try again later". One goroutine
+	// waits at a time; when its ctx ended before the outcome, Wait may be called again.
 	Wait(ctx context.Context) (Receipt, error)
 }
 
