@@ -25,7 +25,7 @@ type Options struct {
 	MaxQueuedBytes int
 	// FastCompressAt is the number of waiting appends from which on records
 	// are compressed by S2 instead of zstd: a quarter of the CPU for a third
-	// more bytes, so that a burst is on disk sooner. 16 when zero, never when
+	// more bytes, so that a burst is on disk sooner. 4 when zero, never when
 	// negative.
 	FastCompressAt int
 	// NoCompression stores records as they are.
@@ -57,7 +57,7 @@ func (o Options) withDefaults() Options {
 	positive(&o.MaxQueuedBytes, 64<<20)
 	positive(&o.PageSize, 16<<10)
 	if o.FastCompressAt == 0 {
-		o.FastCompressAt = 16
+		o.FastCompressAt = 4
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -28,6 +28,8 @@ const (
 	flagLeaf     = 0x02
 	flagMeta     = 0x04
 	flagFreelist = 0x10
+
+	noFreelist = 1<<64 - 1 // as the freelist's page: it is not in the file
 )
 
 // meta is one copy of bbolt's meta data.
@@ -116,6 +118,11 @@ func checkFrame(f *os.File) error {
 			Path:   f.Name(),
 			What:   fmt.Sprintf("it was cut: it has %d bytes and needs %d", fi.Size(), need),
 			Advice: adviceSalvage,
+		}
+	}
+	if m.freelist == noFreelist {
+		if err := checkTree(f, fi.Size(), m); err != nil {
+			return &DamagedError{Path: f.Name(), What: err.Error(), Advice: adviceSalvage}
 		}
 	}
 	return nil

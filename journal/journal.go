@@ -19,7 +19,7 @@ import (
 // Seq numbers the notices of one journal: 1 is the first ever stored, each
 // later one is greater than all before it. Numbers are never given twice, also
 // not after a trim or a restart; they are without gaps except where notices
-// were trimmed. Zero means "before the first".
+// were trimmed or, in a salvaged file, lost. Zero means "before the first".
 type Seq uint64
 
 // FlagSameName is set by the journal in Record.Flags when another notice with

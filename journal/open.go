@@ -252,6 +252,7 @@ func (b *Bolt) load() error {
 		if v := tx.Bucket(bucketState).Get(keyCounters); v != nil && !o.counters.decode(v) {
 			return b.damaged("its counters do not verify", nil)
 		}
+		o.floor = Seq(tx.Bucket(bucketNotices).Sequence())
 		c := tx.Bucket(bucketNotices).Cursor()
 		if k, _ := c.First(); k != nil {
 			o.first, _ = keySeq(k)
@@ -270,11 +271,15 @@ func (b *Bolt) load() error {
 func (b *Bolt) loadIndex(tx *bolt.Tx) error {
 	o := &b.own
 	b.index.keys, b.index.names, b.index.marks = table{}, table{}, marks{}
-	if o.last > 0 {
-		n := min(o.last-o.first+1, 1<<30)
-		b.index.keys.grow(int(n))
-		b.index.names.grow(int(n))
+	n := 0
+	for _, name := range [][]byte{bucketIndex, bucketRecent} {
+		c := tx.Bucket(name).Cursor()
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			n += blockLen(v)
+		}
 	}
+	b.index.keys.grow(n)
+	b.index.names.grow(n)
 	last := Seq(0)
 	take := func(e *entry) {
 		last = e.seq

@@ -12,6 +12,7 @@ import (
 // good commit left: a transaction that fails changes none of it.
 type owner struct {
 	first, last Seq
+	floor       Seq     // no number up to it is given: see salvageGap
 	tail        []entry // entries that are in "recent", not yet in "index"
 	counters    counters
 	pending     counters // as the batch under way leaves them
@@ -153,7 +154,7 @@ func (b *Bolt) putRecords(tx *bolt.Tx, items []*item) error {
 	notices.FillPercent = fillSequential
 	clear(o.keys)
 	clear(o.names)
-	seq := o.last
+	seq := max(o.last, o.floor)
 	for _, it := range items {
 		it.first, it.err = nil, nil
 		r := &it.rec
