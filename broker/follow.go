@@ -2,6 +2,11 @@ package broker
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"tocsin/broker/filter"
@@ -11,7 +16,7 @@ import (
 // Subscription is what a connection asks for.
 type Subscription struct {
 	// ID names it in receipts. A durable one needs it; for others one is made
-	// up when empty, and is in FollowerStatus.
+	// up when empty, see Follower.ID.
 	ID string
 	// Owner is the member or address that asks. A durable subscription can only
 	// be followed by the owner that made it.
@@ -60,50 +65,281 @@ type Sink interface {
 }
 
 // Follower leads one subscription through the journal.
-type Follower struct{}
+type Follower struct {
+	b      *Broker
+	q      *queue
+	sink   Sink
+	began  time.Time
+	live   journal.Seq // notices after it came in while it was following
+	filter atomic.Pointer[filter.Filter]
+	failed atomic.Uint64 // notices that the filter could not decide on
+	kick   chan struct{} // there may be room, or another place to read from
+	done   chan struct{} // closed when Run has returned
 
-// Follow prepares a follower; its Run does the work, and must be called. For a
-// durable subscription that is being followed already it takes over: the older
-// follower ends with ErrTakenOver. A bad filter gives an *Error of kind Invalid
-// that wraps the *filter.Error; somebody else's durable subscription one of
-// kind Forbidden.
+	mu      sync.Mutex
+	started bool
+	cancel  context.CancelCauseFunc // of Run, nil before it
+	cause   error                   // why the broker ended it
+
+	// Guarded by q.mu.
+	waiting bool        // Run waits for room in the window
+	written journal.Seq // the last number that the sink confirmed
+}
+
+// Follow prepares a follower. Its Run does the work and must be called, be it
+// with an ended context, to let go of it. For a durable subscription that is
+// being followed already it takes over: the older follower ends with
+// ErrTakenOver. A bad filter gives an *Error of kind Invalid that wraps the
+// *filter.Error; somebody else's durable subscription one of kind Forbidden; a
+// journal that takes no definitions one of kind Busy.
 func (b *Broker) Follow(ctx context.Context, s Subscription, sink Sink) (*Follower, error) {
-	panic("broker: Follow is being written")
+	compiled, err := b.compile(s.Filter)
+	if err != nil {
+		return nil, err
+	}
+	from, given, err := b.startAt(ctx, s.Start)
+	if err != nil {
+		return nil, err
+	}
+	f := &Follower{
+		b: b, sink: sink, began: b.now(), live: b.ring.newest(),
+		kick: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	f.filter.Store(compiled)
+	if s.Durable {
+		if f.q, err = b.durable(ctx, s, from); err != nil {
+			return nil, err
+		}
+		defer func() { <-f.q.turn }()
+	} else {
+		if s.ID == "" {
+			s.ID = "live-" + rand.Text()[:16]
+		}
+		if len(s.ID) > journal.MaxSubscriptionID {
+			return nil, &Error{Kind: Invalid, Reason: ReasonSchema, Text: fmt.Sprintf("a subscription's name has at most %d bytes", journal.MaxSubscriptionID)}
+		}
+		f.q = &queue{id: s.ID, owner: s.Owner}
+		f.q.enter(from)
+	}
+	return f, b.hold(f, s, from, given)
 }
 
-// Unsubscribe forgets a durable subscription and ends its follower, if it has
-// one. Its receipts stay.
-func (b *Broker) Unsubscribe(ctx context.Context, id, owner string) error {
-	panic("broker: Unsubscribe is being written")
+// hold makes f the one that leads its queue, from the place that was asked for
+// when one was given.
+func (b *Broker) hold(f *Follower, s Subscription, from journal.Seq, given bool) error {
+	b.mu.Lock()
+	if b.stopped {
+		b.mu.Unlock()
+		return &Error{Kind: Busy, Reason: ReasonInternal, Text: "the broker is shutting down; connect again later"}
+	}
+	b.followers[f] = struct{}{}
+	b.mu.Unlock()
+
+	q := f.q
+	q.mu.Lock()
+	older, grown := q.holder, 0
+	if older != nil {
+		grown = q.release(older, f.began)
+	}
+	q.holder, q.remote, q.since, q.spec = f, s.Remote, f.began, s.Filter
+	if given && from != q.cursor {
+		q.past.Settled = nil
+		q.enter(from)
+	}
+	put := b.writer.mark(q, grown > 0 || q.durable && q.cursor != q.saved)
+	q.mu.Unlock()
+	b.writer.gathered(grown)
+	b.writer.put(q, put)
+	if older != nil {
+		b.m.takeovers.Inc()
+		older.stop(ErrTakenOver)
+	}
+	return nil
 }
 
-// Run delivers until ctx ends, the sink fails, or the broker ends the follower
-// (ErrTakenOver, ErrStopped), and returns the reason. What was not acknowledged
-// stays after the cursor. It may be called once.
-func (f *Follower) Run(ctx context.Context) error { panic("broker: Run is being written") }
+// startAt gives the number to start after; given is false when a stored cursor
+// goes before it.
+func (b *Broker) startAt(ctx context.Context, s Start) (from journal.Seq, given bool, err error) {
+	from = b.ring.newest()
+	switch s.At {
+	case StartResume:
+		return from, false, nil
+	case StartAfter:
+		from = min(s.After, from)
+	case StartSince:
+		if from, err = b.c.Log.SeekTime(ctx, s.Since); err != nil {
+			return 0, false, busy(fmt.Errorf("broker: looking for %s in the journal: %w", s.Since, err))
+		}
+	}
+	if first, _ := b.c.Log.Bounds(); first > 0 {
+		from = max(from, first-1) // what is trimmed was not asked for
+	}
+	return from, true, nil
+}
 
-// Acked says that the subscriber has the notice. Unknown and repeated numbers
-// are ignored. It never blocks.
-func (f *Follower) Acked(seq journal.Seq) {}
+// everything is the filter of most subscribers; they share it.
+var everything = sync.OnceValues(func() (*filter.Filter, error) { return filter.Compile(filter.Spec{}, filter.Limits{}) })
 
-// Refused says that the subscriber does not want the notice: it is not
-// delivered again, and the reason stays in its receipt. It never blocks.
-func (f *Follower) Refused(seq journal.Seq, reason string) {}
+func (b *Broker) compile(s filter.Spec) (*filter.Filter, error) {
+	if s.IsZero() {
+		return everything()
+	}
+	f, err := filter.Compile(s, b.c.FilterLimits)
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Reason: ReasonSchema, Text: "the filter was refused: " + filterText(err), Err: err}
+	}
+	return f, nil
+}
+
+func filterText(err error) string {
+	var fe *filter.Error
+	if errors.As(err, &fe) {
+		return fe.Field + ": " + fe.Text
+	}
+	return err.Error()
+}
+
+// busy makes a failure of the broker's own an *Error that passes.
+func busy(err error) *Error {
+	text := "the broker could not do this just now; try again later"
+	switch {
+	case errors.Is(err, journal.ErrFull):
+		text = "the broker's disk is full; keep it and try again later"
+	case errors.Is(err, journal.ErrClosed):
+		text = "the broker is shutting down; try again later"
+	}
+	return &Error{Kind: Busy, Reason: ReasonInternal, Text: text, Err: err}
+}
+
+// ID gives the subscription's id.
+func (f *Follower) ID() string { return f.q.id }
 
 // SetFilter replaces the filter for all notices not yet delivered. On error
 // (an *Error of kind Invalid) the old filter stays.
-func (f *Follower) SetFilter(spec filter.Spec) error { return nil }
+func (f *Follower) SetFilter(spec filter.Spec) error {
+	compiled, err := f.b.compile(spec)
+	if err != nil {
+		return err
+	}
+	f.filter.Store(compiled)
+	q := f.q
+	q.mu.Lock()
+	put := false
+	if q.holder == f {
+		q.spec = spec
+		q.redefine = q.durable
+		put = f.b.writer.mark(q, q.durable)
+	}
+	q.mu.Unlock()
+	f.b.writer.put(q, put)
+	return nil
+}
 
 // Rewind goes back to the first notice received at or after since, and delivers
 // from there again; it never goes forward.
-func (f *Follower) Rewind(since time.Time) error { return nil }
+func (f *Follower) Rewind(since time.Time) error {
+	// One look into an index: it needs no longer than a delivery.
+	to, err := f.b.c.Log.SeekTime(context.Background(), since)
+	if err != nil {
+		return busy(fmt.Errorf("broker: looking for %s in the journal: %w", since, err))
+	}
+	q := f.q
+	q.mu.Lock()
+	put := false
+	if q.holder == f && to < q.read {
+		q.leave()
+		for seq := range q.past.Settled {
+			if seq > to {
+				delete(q.past.Settled, seq)
+			}
+		}
+		q.enter(min(to, q.cursor))
+		f.waiting = false
+		put = f.b.writer.mark(q, q.durable)
+	}
+	q.mu.Unlock()
+	f.b.writer.put(q, put)
+	f.nudge()
+	return nil
+}
+
+// nudge makes Run look again.
+func (f *Follower) nudge() {
+	select {
+	case f.kick <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends Run for a reason of the broker's.
+func (f *Follower) stop(cause error) {
+	f.mu.Lock()
+	if f.cause == nil {
+		f.cause = cause
+	}
+	cancel := f.cancel
+	f.mu.Unlock()
+	if cancel != nil {
+		cancel(cause)
+	}
+}
+
+// Acked says that the subscriber has the notice. Unknown and repeated numbers
+// are ignored. It never blocks.
+func (f *Follower) Acked(seq journal.Seq) { f.settle(seq, journal.Acked, "") }
+
+// Refused says that the subscriber does not want the notice: it is not
+// delivered again, and the reason stays in its receipt. It never blocks.
+func (f *Follower) Refused(seq journal.Seq, reason string) { f.settle(seq, journal.Refused, reason) }
+
+func (f *Follower) settle(seq journal.Seq, state journal.ReceiptState, reason string) {
+	now, q, w := f.b.now(), f.q, &f.b.writer
+	q.mu.Lock()
+	if q.holder != f {
+		q.mu.Unlock()
+		return
+	}
+	d, ok := q.window.settle(seq)
+	if !ok {
+		q.mu.Unlock()
+		return
+	}
+	q.receipts = append(q.receipts, journal.Receipt{
+		Notice: seq, State: state, Sent: time.Unix(0, d.sent), Done: now, Reason: reason, Attempt: d.attempt,
+	})
+	q.advance()
+	if state == journal.Acked {
+		q.tally.acked++
+	} else {
+		q.tally.refused++
+	}
+	roomy := f.waiting && q.window.open <= f.b.c.Window*3/4 && q.window.bytes <= f.b.c.WindowBytes*3/4
+	if roomy {
+		f.waiting = false
+	}
+	put := w.mark(q, true)
+	q.mu.Unlock()
+
+	w.gathered(1)
+	w.put(q, put)
+	if roomy {
+		f.nudge()
+	}
+	if state == journal.Acked {
+		f.b.m.acks.Inc()
+	} else {
+		f.b.m.refusals.Inc()
+	}
+}
 
 // OldestUnacked gives the time at which the oldest delivery that is not yet
 // acknowledged was handed to the sink; false when there is none.
-func (f *Follower) OldestUnacked() (time.Time, bool) { return time.Time{}, false }
-
-// ID gives the subscription's id.
-func (f *Follower) ID() string { return "" }
-
-// Status tells how far the follower is.
-func (f *Follower) Status() FollowerStatus { return FollowerStatus{} }
+func (f *Follower) OldestUnacked() (time.Time, bool) {
+	f.q.mu.Lock()
+	defer f.q.mu.Unlock()
+	d, ok := f.q.window.oldest()
+	if !ok || f.q.holder != f {
+		return time.Time{}, false
+	}
+	return time.Unix(0, d.sent), true
+}

@@ -1,7 +1,14 @@
 package broker
 
 import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"tocsin/broker/filter"
 	"tocsin/journal"
@@ -69,7 +76,156 @@ type FollowerStatus struct {
 	Acked          uint64  `json:"acked"`
 	Refused        uint64  `json:"refused"`
 	Repeated       uint64  `json:"repeated"`
+	// FilterFailures counts notices that the present follower's filter could
+	// not decide on.
+	FilterFailures uint64 `json:"filter_failures"`
+
+	following bool
 }
 
+// The bounds of a Status.
+const (
+	maxListed   = 1000
+	maxRefusals = 50
+)
+
 // Status gives a snapshot.
-func (b *Broker) Status() Status { panic("broker: Status is being written") }
+func (b *Broker) Status() Status {
+	st := b.c.Log.Stats()
+	s := Status{
+		Time: b.now(), Started: b.started,
+		Journal: JournalStatus{
+			First: st.First, Last: st.Last, Records: st.Records, LiveBytes: st.LiveBytes, FileBytes: st.FileBytes, QueueLen: st.QueueLen,
+		},
+		Received: value(b.m.received), Accepted: value(b.m.accepted), Duplicates: value(b.m.duplicates),
+		Refused: make(map[string]uint64), LastRefusals: b.refusals.newestFirst(),
+		Deliveries: value(b.m.deliveries), Acks: value(b.m.acks), UnsavedReceipts: b.writer.unsaved.Load(),
+	}
+	for _, r := range Reasons() {
+		if n := value(b.m.refusedBy.WithLabelValues(r)); n > 0 {
+			s.Refused[r] = n
+		}
+	}
+	following, away := b.queues()
+	s.FollowerCount = len(following)
+	s.Followers = b.aged(furthest(following, maxListed))
+	s.Disconnected = b.aged(furthest(away, maxListed))
+	return s
+}
+
+// Status tells how far the follower is. After it has ended, or was taken over,
+// it tells about its subscription.
+func (f *Follower) Status() FollowerStatus {
+	return f.b.aged([]FollowerStatus{f.q.status(f.b.now(), f.b.ring.newest())})[0]
+}
+
+// queues gives the state of all subscriptions: those that are followed, and the
+// durable ones that are not. LagS is only known of those with deliveries in
+// flight.
+func (b *Broker) queues() (following, away []FollowerStatus) {
+	b.mu.Lock()
+	followed := make([]*queue, 0, len(b.followers))
+	for f := range b.followers {
+		followed = append(followed, f.q)
+	}
+	durable := slices.Collect(maps.Values(b.durables))
+	b.mu.Unlock()
+	now, last := b.now(), b.ring.newest()
+	for _, q := range followed {
+		if s := q.status(now, last); s.following && !s.Durable {
+			following = append(following, s)
+		}
+	}
+	for _, q := range durable {
+		if s := q.status(now, last); s.following {
+			following = append(following, s)
+		} else {
+			away = append(away, s)
+		}
+	}
+	return following, away
+}
+
+func (q *queue) status(now time.Time, last journal.Seq) FollowerStatus {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := FollowerStatus{
+		ID: q.id, Owner: q.owner, Remote: q.remote, Durable: q.durable, Filter: q.spec, Since: q.since,
+		Cursor: q.cursor, InFlight: q.window.open, following: q.holder != nil,
+		Delivered: q.tally.delivered, Acked: q.tally.acked, Refused: q.tally.refused, Repeated: q.tally.repeated,
+	}
+	if last > q.cursor {
+		s.Lag = uint64(last - q.cursor)
+	}
+	if d, ok := q.window.oldest(); ok {
+		s.OldestUnackedS = now.Sub(time.Unix(0, d.sent)).Seconds()
+		s.LagS = max(now.Sub(time.Unix(0, d.received)).Seconds(), 0)
+	}
+	if q.holder != nil {
+		s.FilterFailures = q.holder.failed.Load()
+	}
+	return s
+}
+
+// aged fills in LagS: for those behind with nothing in flight the journal is
+// asked how old the next notice is.
+func (b *Broker) aged(all []FollowerStatus) []FollowerStatus {
+	now := b.now()
+	for i := range all {
+		s := &all[i]
+		if s.Lag == 0 || s.InFlight > 0 {
+			continue
+		}
+		if n := b.ring.at(s.Cursor + 1); n != nil {
+			s.LagS = max(now.Sub(n.Received).Seconds(), 0)
+			continue
+		}
+		var next [1]journal.Record
+		if n, err := b.c.Log.Read(context.Background(), s.Cursor, next[:]); err == nil && n == 1 {
+			s.LagS = max(now.Sub(next[0].Received).Seconds(), 0)
+		}
+	}
+	return all
+}
+
+// value reads a counter.
+func value(c prometheus.Metric) uint64 {
+	var m dto.Metric
+	if err := c.Write(&m); err != nil {
+		return 0
+	}
+	return uint64(m.GetCounter().GetValue())
+}
+
+// refused counts and remembers a submission that was not taken.
+func (b *Broker) refused(s Source, e *Error) {
+	b.m.refusedBy.WithLabelValues(e.Reason).Inc()
+	b.refusals.add(Refusal{
+		Time: b.now(), Source: clip(s.String(), 256), Kind: e.Kind.String(), Reason: e.Reason,
+		IVORN: clip(e.IVORN, 256), Text: clip(e.Text, 512),
+	})
+}
+
+// refusalRing holds the last refusals.
+type refusalRing struct {
+	mu    sync.Mutex
+	slots [maxRefusals]Refusal
+	n     int // ever added
+}
+
+func (r *refusalRing) add(x Refusal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slots[r.n%maxRefusals] = x
+	r.n++
+}
+
+func (r *refusalRing) newestFirst() []Refusal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]Refusal, 0, min(r.n, maxRefusals))
+	for i := r.n - 1; i >= 0 && i >= r.n-maxRefusals; i-- {
+		out = append(out, r.slots[i%maxRefusals])
+	}
+	return out
+}
