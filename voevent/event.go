@@ -3,6 +3,12 @@
 package voevent
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 
 	"tocsin/voevent/xmltree"
@@ -80,7 +86,12 @@ type ParseError struct {
 	Err          error  // the *xmltree.SyntaxError, if that was the reason
 }
 
-func (e *ParseError) Error() string { return "voevent: " + e.Text }
+func (e *ParseError) Error() string {
+	if e.Line == 0 {
+		return "voevent: " + e.Text
+	}
+	return fmt.Sprintf("voevent: line %d, column %d: %s", e.Line, e.Column, e.Text)
+}
 
 // Unwrap returns Err.
 func (e *ParseError) Unwrap() error { return e.Err }
@@ -90,7 +101,95 @@ func Parse(raw []byte) (*Event, error) { return ParseLimits(raw, DefaultLimits) 
 
 // ParseLimits reads a notice within l. Its error is a *ParseError and means that the bytes cannot be understood as a VOEvent
 // at all, or that it has no ivorn; whatever else is wrong is for Validate to say.
-func ParseLimits(raw []byte, l Limits) (*Event, error) { panic("voevent: being written") }
+func ParseLimits(raw []byte, l Limits) (*Event, error) {
+	doc, err := xmltree.Parse(raw, l)
+	if err != nil {
+		return nil, parseError(raw, err)
+	}
+	root := doc.Root()
+	line, column := 0, 0
+	if local := doc.Local(root); local != "VOEvent" {
+		line, column = doc.Position(root)
+		return nil, &ParseError{Code: CodeNotVOEvent, Text: "the root element is " + strconv.Quote(local) + ", not VOEvent", Line: line, Column: column}
+	}
+	e := &Event{Role: Observation, Namespace: doc.Space(root), raw: raw, doc: doc}
+	name, id := "", ""
+	for _, a := range doc.Attrs(root) {
+		if a.Prefix != "" {
+			continue
+		}
+		switch a.Local {
+		case "ivorn":
+			name = a.Value
+		case "id":
+			id = a.Value
+		case "role":
+			e.Role = Role(a.Value)
+		case "version":
+			e.Version = a.Value
+		}
+	}
+	if name == "" && strings.HasPrefix(id, scheme) {
+		name = id // VOEvent 1.0 and what came before it
+	}
+	if strings.Trim(name, " \t\r\n") == "" {
+		line, column = doc.Position(root)
+		return nil, &ParseError{Code: CodeIVORN, Text: "the notice has no ivorn", Line: line, Column: column}
+	}
+	e.IVORN, e.IVORNErr = ParseIVORN(name)
+	e.sha256 = sha256.Sum256(e.Element())
+	return e, nil
+}
+
+func parseError(raw []byte, err error) error {
+	pe := &ParseError{Code: CodeNotWellFormed, Text: err.Error(), IVORN: guessIVORN(raw), Err: err}
+	if se, ok := errors.AsType[*xmltree.SyntaxError](err); ok {
+		pe.Code, pe.Text, pe.Line, pe.Column = se.Code, se.Text, se.Line, se.Column
+	}
+	return pe
+}
+
+// guessIVORN looks for the name in what looks like the start tag of a VOEvent near the beginning of bytes that could not be
+// parsed, so that a refusal can name what it refuses. It returns "" rather than anything doubtful.
+func guessIVORN(raw []byte) string {
+	const window, longest = 4096, 512
+	text := raw[:min(len(raw), window)]
+	i := bytes.Index(text, []byte("VOEvent"))
+	for i > 0 && text[i-1] != '<' && text[i-1] != ':' {
+		next := bytes.Index(text[i+1:], []byte("VOEvent"))
+		if next < 0 {
+			return ""
+		}
+		i += 1 + next
+	}
+	if i < 0 {
+		return ""
+	}
+	text = text[i:]
+	if j := bytes.IndexByte(text, '>'); j >= 0 {
+		text = text[:j]
+	}
+	_, after, ok := bytes.Cut(text, []byte("ivorn"))
+	if !ok {
+		return ""
+	}
+	after = bytes.TrimLeft(after, " \t\r\n")
+	if after, ok = bytes.CutPrefix(after, []byte("=")); !ok {
+		return ""
+	}
+	after = bytes.TrimLeft(after, " \t\r\n")
+	if len(after) == 0 || after[0] != '"' && after[0] != '\'' {
+		return ""
+	}
+	name, _, ok := bytes.Cut(after[1:], after[:1])
+	if !ok || len(name) > longest {
+		return ""
+	}
+	if _, err := ParseIVORN(string(name)); err != nil || bytes.IndexByte(name, '&') >= 0 {
+		return ""
+	}
+	return string(name)
+}
 
 // Raw returns the bytes given to Parse. They must not be changed.
 func (e *Event) Raw() []byte { return e.raw }

@@ -92,6 +92,8 @@ type Location struct {
 	ID            string
 	CoordSystem   string // AstroCoordSystem/@id
 	CoordSystemID string // AstroCoords/@coord_system_id
+	TimeScale     string // AstroCoordSystem/TimeFrame/TimeScale, version 2.1
+	SpaceRefFrame string // AstroCoordSystem/SpaceFrame/SpaceRefFrame, version 2.1
 	Time          *Time
 	Position2D    *Position2D
 	Position3D    *Position3D
@@ -100,7 +102,7 @@ type Location struct {
 // Time is a time as written.
 type Time struct {
 	Node                                   xmltree.Node
-	Unit                                   string
+	Unit                                   string // of Error
 	ISO, Offset, Scale, Start, Stop, Error string
 }
 
@@ -109,7 +111,9 @@ type Position2D struct {
 	Node                            xmltree.Node
 	Unit, PositionName              string
 	Name1, Name2, C1, C2            string
+	C1Unit, C2Unit                  string // pos_unit, where C1 and C2 have their own
 	ErrorRadius, Error2C1, Error2C2 string
+	ErrorRadiusUnit                 string // pos_unit of Error2Radius
 }
 
 // Position3D is a place as written.
@@ -152,30 +156,3 @@ type Citation struct {
 	IVORN string
 	Cite  string // followup, supersedes, retraction; as written, "" when absent
 }
-
-// Who returns the part; its Node is None when the notice has none. Never nil, as with all parts.
-func (e *Event) Who() *Who { panic("voevent: being written") }
-
-// What returns the part.
-func (e *Event) What() *What { panic("voevent: being written") }
-
-// WhereWhen returns the part.
-func (e *Event) WhereWhen() *WhereWhen { panic("voevent: being written") }
-
-// How returns the part.
-func (e *Event) How() *How { panic("voevent: being written") }
-
-// Why returns the part.
-func (e *Event) Why() *Why { panic("voevent: being written") }
-
-// Citations returns what the notice cites, in the order written, empty citations left out.
-func (e *Event) Citations() []Citation { panic("voevent: being written") }
-
-// Description returns the text of the notice's own Description.
-func (e *Event) Description() string { panic("voevent: being written") }
-
-// Param returns the first Param of that name that is in no Group and no Table.
-func (e *Event) Param(name string) (Param, bool) { panic("voevent: being written") }
-
-// GroupParam returns the first Param of that name in a Group of that name.
-func (e *Event) GroupParam(group, name string) (Param, bool) { panic("voevent: being written") }
