@@ -130,8 +130,8 @@ func newCoreFunctions() map[string]function {
 
 		"string":           text(0, 1, func(c *context, a []expr) string { return orCurrent(a).text(c) }),
 		"concat":           text(2, 64, concat),
-		"substring-before": text(2, 2, func(c *context, a []expr) string { s, _, _ := cut(c, a); return s }),
-		"substring-after":  text(2, 2, func(c *context, a []expr) string { _, s, _ := cut(c, a); return s }),
+		"substring-before": text(2, 2, func(c *context, a []expr) string { s, _ := cut(c, a); return s }),
+		"substring-after":  text(2, 2, func(c *context, a []expr) string { _, s := cut(c, a); return s }),
 		"substring":        text(2, 3, substring),
 		"normalize-space": text(0, 1, func(c *context, a []expr) string {
 			return strings.Join(strings.FieldsFunc(orCurrent(a).text(c), func(r rune) bool { return r < 0x80 && isSpace(byte(r)) }), " ")
@@ -201,12 +201,12 @@ func concat(c *context, args []expr) string {
 	return b.String()
 }
 
-func cut(c *context, args []expr) (before, after string, found bool) {
-	s := args[0].text(c)
-	if before, after, found = strings.Cut(s, args[1].text(c)); !found {
-		return "", "", false
+func cut(c *context, args []expr) (before, after string) {
+	before, after, found := strings.Cut(args[0].text(c), args[1].text(c))
+	if !found {
+		return "", ""
 	}
-	return before, after, true
+	return before, after
 }
 
 // substring counts characters from 1 and rounds both numbers. XPath 1.0 §4.2.
