@@ -63,15 +63,20 @@ func invalid(e *voevent.Event, findings []voevent.Finding) *Error {
 
 // reason gives the word of the vocabulary for a finding.
 func reason(f voevent.Finding) string {
-	switch {
-	case strings.HasPrefix(f.Code, "ivorn"):
-		return ReasonIVORN
-	case strings.HasPrefix(f.Code, "role"):
-		return ReasonRole
-	case strings.HasPrefix(f.Code, "version"), strings.HasPrefix(f.Code, "namespace"):
-		return ReasonVersion
+	if r, ok := reasons[f.Code]; ok {
+		return r
 	}
 	return ReasonSchema
+}
+
+// reasons are those of the findings that have a word of their own.
+var reasons = map[string]string{
+	"ivorn-malformed":   ReasonIVORN,
+	"ivorn-no-local":    ReasonIVORN,
+	"role-missing":      ReasonRole,
+	"role-unknown":      ReasonRole,
+	"version-mismatch":  ReasonVersion,
+	"unknown-namespace": ReasonVersion,
 }
 
 // unreadable makes what is no VOEvent a refusal.

@@ -121,7 +121,10 @@ func (b *Broker) Follow(ctx context.Context, s Subscription, sink Sink) (*Follow
 		f.q = &queue{id: s.ID, owner: s.Owner}
 		f.q.enter(from)
 	}
-	return f, b.hold(f, s, from, given)
+	if err := b.hold(f, s, from, given); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // hold makes f the one that leads its queue, from the place that was asked for

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -303,7 +302,7 @@ func (w *writer) finish(ctx context.Context) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return errors.Join(ctx.Err())
+			return ctx.Err()
 		}
 	}
 }

@@ -192,6 +192,7 @@ func (f *Follower) record(from place, batch []*Notice, upto journal.Seq) ([]*Not
 	out := batch[:0]
 	for _, n := range batch {
 		if _, settled := q.past.Settled[n.Seq]; settled {
+			q.window.push(delivery{seq: n.Seq, settled: true})
 			continue
 		}
 		tried := q.past.attempt(n.Seq)

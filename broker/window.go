@@ -31,14 +31,21 @@ type window struct {
 // idle followers must cost little.
 const keepEntries = 64
 
+// push adds a delivery. One that is settled already is only needed behind one
+// that is not.
 func (w *window) push(d delivery) {
+	if d.settled && w.head == len(w.entries) {
+		return
+	}
 	if len(w.entries) == cap(w.entries) && w.head > 0 {
 		n := copy(w.entries, w.entries[w.head:])
 		w.entries, w.head = w.entries[:n], 0
 	}
 	w.entries = append(w.entries, d)
-	w.open++
-	w.bytes += int64(d.bytes)
+	if !d.settled {
+		w.open++
+		w.bytes += int64(d.bytes)
+	}
 }
 
 // settle marks a delivery and returns it; false when there is no such delivery
