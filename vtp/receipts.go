@@ -103,6 +103,7 @@ func (r *receiver) answerAll(ctx context.Context) {
 	defer func() {
 		if p := recover(); p != nil {
 			reportPanic(r.log, r.meter, r.peer, p)
+			r.flush() // Receipts of earlier notices are still due.
 			r.failed(endPanic)
 			for a := range r.queue {
 				abandon(a)

@@ -110,6 +110,10 @@ func readTransport(raw []byte) (Transport, error) {
 		return Transport{}, &TransportError{Text: "not a Transport message: the role " + quoteShort(role) + " is none of iamalive, ack, nak, authenticate"}
 	}
 	t := Transport{Role: role, Namespace: d.Space(root)}
+	if d.Local(root) == "VOEvent" {
+		// eSTAR's receipts have the shape of a notice and name the notice they are for as their own.
+		t.Origin, _ = d.Attr(root, "ivorn")
+	}
 	seen := make(map[string]bool, 4)
 	for n := d.FirstElement(root); n != xmltree.None; n = d.NextElement(n) {
 		local := d.Local(n)
