@@ -85,19 +85,23 @@ func hasPrefix(raw []byte, prefix ...byte) bool { return bytes.HasPrefix(raw, pr
 
 // agree compares the encoding declared, "" if none, with the one found so far.
 func (in *input) agree(declared string) error {
+	if declared == "" || declared == in.encoding {
+		return nil
+	}
 	name, known := declaredNames[strings.ToLower(declared)]
-	contradiction := &SyntaxError{Code: CodeEncoding, Line: 1, Column: 1, Text: "the document declares the encoding " + declared + " but is in " + in.encoding}
+	wrong := func(text string) error {
+		return &SyntaxError{Code: CodeEncoding, Line: 1, Column: 1, Text: "the document declares the encoding " + declared + text}
+	}
 	switch {
-	case declared == "":
 	case !known:
-		return &SyntaxError{Code: CodeEncoding, Line: 1, Column: 1, Text: "the document declares the encoding " + declared + ", which is not read here"}
+		return wrong(", which is not read here")
 	case in.units > 0:
 		if name != "UTF-16" && name != in.encoding {
-			return contradiction
+			return wrong(" but is in " + in.encoding)
 		}
 	case name == utf8Name:
 	case in.skipped > 0, name != asciiName && name != latin1Name:
-		return contradiction
+		return wrong(" but is in " + in.encoding)
 	case name == latin1Name:
 		in.text, in.units = fromLatin1(in.text), 1
 		in.encoding = latin1Name
