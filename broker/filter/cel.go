@@ -3,6 +3,7 @@ package filter
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +22,9 @@ import (
 
 // regexSize bounds the compiled form of a regular expression in a CEL expression, in instructions.
 const regexSize = 2000
+
+// regexText bounds the text that a regular expression is tried on, in bytes.
+const regexText = 16 << 10
 
 // celEnvironment is built on first use, because it costs more than all else at the start of a program, and is shared: it does
 // not change.
@@ -95,7 +99,7 @@ func compileCEL(text string, l Limits) (*celProgram, *Error) {
 	if badRegex {
 		return nil, refuse("cel", "the pattern of matches() must be written out, not computed")
 	}
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.CostLimit(l.CELCost)}
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize), cel.OptimizeRegex(boundedMatches), cel.CostLimit(l.CELCost)}
 	if p.loops {
 		options = append(options, cel.InterruptCheckFrequency(256))
 	}
@@ -103,6 +107,28 @@ func compileCEL(text string, l Limits) (*celProgram, *Error) {
 		return nil, refuse("cel", "%v", err)
 	}
 	return p, nil
+}
+
+// boundedMatches compiles the pattern of matches() once and bounds the text it is tried on: CEL counts the cost of a call when
+// it is over, and over a megabyte a regular expression takes a tenth of a second.
+var boundedMatches = &interpreter.RegexOptimization{
+	Function: overloads.Matches, OverloadID: overloads.MatchesString, RegexIndex: 1,
+	Factory: func(call interpreter.InterpretableCall, pattern string) (interpreter.InterpretableCall, error) {
+		re, err := regexp.Compile(pattern)
+		if err != nil {
+			return nil, err
+		}
+		return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(values ...ref.Val) ref.Val {
+			text, ok := values[0].(types.String)
+			if !ok {
+				return types.MaybeNoSuchOverloadErr(values[0])
+			}
+			if len(text) > regexText {
+				return types.NewErr("matches(): a text of %d bytes is longer than the %d allowed", len(text), regexText)
+			}
+			return types.Bool(re.MatchString(string(text)))
+		}), nil
+	},
 }
 
 // celIssues puts the complaints of the compiler, which are meant for a terminal, on one line each with its column.
@@ -156,6 +182,9 @@ type notice struct {
 	time           time.Time
 	hasTime        bool
 	summary        *voevent.Summary
+	params         params
+	groups         ref.Val
+	cites, kinds   ref.Val
 }
 
 // Values a notice may lack are errors, not zeroes: `dec_deg > -30.0` must not hold for a notice without a position. CEL lets
@@ -177,24 +206,29 @@ func (n *notice) ResolveName(name string) (any, bool) {
 	case "ivorn":
 		return types.String(e.IVORN.String()), true
 	case "stream":
-		return types.String(strings.TrimSuffix(e.IVORN.Key(), "/")), true
+		return types.String(e.IVORN.Key()), true
 	case "role":
 		return types.String(e.Role), true
 	case "version":
 		return types.String(e.Version), true
 	case "params":
-		return &params{event: e}, true
+		n.params.event = e
+		return &n.params, true
 	case "groups":
-		return groupsOf(e), true
-	case "cites", "cite_types":
-		cs := e.Citations()
-		list := make([]string, len(cs))
-		for i, c := range cs {
-			if list[i] = c.IVORN; name == "cite_types" {
-				list[i] = c.Cite
-			}
+		if n.groups == nil {
+			n.groups = groupsOf(e)
 		}
-		return types.NewStringList(types.DefaultTypeAdapter, list), true
+		return n.groups, true
+	case "cites":
+		if n.cites == nil {
+			n.cites = citationList(e, func(c voevent.Citation) string { return c.IVORN })
+		}
+		return n.cites, true
+	case "cite_types":
+		if n.kinds == nil {
+			n.kinds = citationList(e, func(c voevent.Citation) string { return c.Cite })
+		}
+		return n.kinds, true
 	case "notice_type":
 		return types.String(n.summarised().NoticeType), true
 	case "alert_type":
@@ -223,6 +257,15 @@ func (n *notice) ResolveName(name string) (any, bool) {
 		return orMissing(types.Double(v), ok, errNoImportance), true
 	}
 	return nil, false
+}
+
+func citationList(e *voevent.Event, field func(voevent.Citation) string) ref.Val {
+	cs := e.Citations()
+	list := make([]string, len(cs))
+	for i, c := range cs {
+		list[i] = field(c)
+	}
+	return types.NewStringList(types.DefaultTypeAdapter, list)
 }
 
 func orMissing(v ref.Val, ok bool, missing ref.Val) ref.Val {

@@ -22,6 +22,8 @@ type Filter struct {
 	cel     *celProgram
 	xpath   []*xpath.Expr
 
+	everything bool // no condition at all
+
 	failures failures
 }
 
@@ -29,7 +31,7 @@ type Filter struct {
 // filter of the zero Spec does.
 func Compile(s Spec, l Limits) (*Filter, error) {
 	l = l.orDefault()
-	f := &Filter{spec: s.clone(), limits: l}
+	f := &Filter{spec: s.clone(), limits: l, everything: s.IsZero()}
 	for _, compile := range []func() *Error{f.compileStreams, f.compileRoles, f.compileCones, f.compileImportance, f.compileExpressions} {
 		if err := compile(); err != nil {
 			return nil, err
@@ -48,12 +50,12 @@ func (f *Filter) Spec() Spec {
 
 // Everything reports whether the filter asks nothing, so that it need not be evaluated.
 func (f *Filter) Everything() bool {
-	return f == nil || f.spec.IsZero()
+	return f == nil || f.everything
 }
 
 // Match reports whether the notice is wanted. An expression that fails counts as false; see Failures.
 func (f *Filter) Match(e *voevent.Event) bool {
-	if f == nil {
+	if f == nil || f.everything {
 		return true
 	}
 	return f.matchStream(e) && f.matchRole(e) && f.matchImportance(e) && f.matchCone(e) && f.matchExpressions(e)
@@ -81,9 +83,9 @@ func (f *Filter) matchStream(e *voevent.Event) bool {
 	if len(f.streams) == 0 {
 		return true
 	}
-	stream := e.IVORN.Key()
+	authority, resource := e.IVORN.Authority(), e.IVORN.Resource()
 	for i := range f.streams {
-		if f.streams[i].match(stream) {
+		if f.streams[i].match(authority, resource) {
 			return true
 		}
 	}

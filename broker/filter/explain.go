@@ -74,10 +74,9 @@ func (f *Filter) Explain(e *voevent.Event) Explanation {
 }
 
 func (f *Filter) explainStreams(e *voevent.Event) (out []Condition) {
-	stream := e.IVORN.Key()
 	for i, g := range f.streams {
 		out = append(out, Condition{
-			Field: fmt.Sprintf("streams[%d]", i), Want: f.spec.Streams[i], Match: g.match(stream),
+			Field: fmt.Sprintf("streams[%d]", i), Want: f.spec.Streams[i], Match: g.match(e.IVORN.Authority(), e.IVORN.Resource()),
 			Text: "the stream is " + e.Stream(),
 		})
 	}

@@ -2,12 +2,13 @@ package filter
 
 import "strings"
 
-// A glob is a compiled stream pattern, in lower case. Most patterns are a literal or a literal with a star behind it, and
-// these need no search.
+// A glob is a compiled stream pattern. Most are a literal, or a literal with a star behind it, and name the authority; these
+// need no search and no copy of the stream in lower case.
 type glob struct {
-	kind    globKind
-	literal string // whole for exact, what precedes the star for prefix and segment
-	pattern string
+	kind      globKind
+	authority string // in lower case, as IVORN.Authority is
+	literal   string // what the resource must be (exact) or begin with, in lower case
+	pattern   string // all of it, for the search
 }
 
 type globKind uint8
@@ -15,9 +16,9 @@ type globKind uint8
 const (
 	globExact   globKind = iota
 	globAny              // **
-	globPrefix           // literal**
-	globSegment          // literal*
-	globGeneral
+	globPrefix           // authority/literal**
+	globSegment          // authority/literal*
+	globSearch           // all others
 )
 
 func compileGlob(pattern string) (glob, string) {
@@ -35,42 +36,51 @@ func compileGlob(pattern string) (glob, string) {
 	for strings.Contains(p, "***") {
 		p = strings.ReplaceAll(p, "***", "**")
 	}
-	g := glob{kind: globGeneral, pattern: p}
-	head, isAny := strings.CutSuffix(p, "**")
-	if !isAny {
-		head = strings.TrimSuffix(p, "*")
-	}
-	if strings.Contains(head, "*") {
+	g := glob{kind: globSearch, pattern: p}
+	if p == "**" {
+		g.kind = globAny
 		return g, ""
 	}
-	g.literal = head
+	authority, rest, slash := strings.Cut(p, "/")
+	literal := strings.TrimRight(rest, "*")
+	if strings.Contains(authority, "*") || strings.Contains(literal, "*") {
+		return g, ""
+	}
+	g.authority, g.literal = authority, literal
 	switch {
-	case isAny && head == "":
-		g.kind = globAny
-	case isAny:
-		g.kind = globPrefix
-	case head != p:
-		g.kind = globSegment
-	default:
+	case rest == literal:
 		g.kind = globExact
+	case slash && strings.HasSuffix(rest, "**"):
+		g.kind = globPrefix
+	case slash:
+		g.kind = globSegment
 	}
 	return g, ""
 }
 
-// match expects the stream in lower case.
-func (g *glob) match(stream string) bool {
-	stream = strings.TrimSuffix(stream, "/")
+// match reports whether a stream, given as the two parts of its IVORN, is meant.
+func (g *glob) match(authority, resource string) bool {
+	resource = strings.TrimSuffix(resource, "/")
 	switch g.kind {
-	case globExact:
-		return stream == g.literal
 	case globAny:
 		return true
-	case globPrefix:
-		return strings.HasPrefix(stream, g.literal)
-	case globSegment:
-		return strings.HasPrefix(stream, g.literal) && strings.IndexByte(stream[len(g.literal):], '/') < 0
-	default:
+	case globSearch:
+		stream := authority
+		if resource != "" {
+			stream += "/" + strings.ToLower(resource)
+		}
 		return globMatch(g.pattern, stream)
+	}
+	if authority != g.authority || len(resource) < len(g.literal) || !strings.EqualFold(resource[:len(g.literal)], g.literal) {
+		return false
+	}
+	switch rest := resource[len(g.literal):]; g.kind {
+	case globExact:
+		return rest == ""
+	case globSegment:
+		return resource != "" && strings.IndexByte(rest, '/') < 0
+	default:
+		return resource != ""
 	}
 }
 

@@ -24,9 +24,10 @@ func CompileStreams(patterns []string) (*Streams, error) {
 
 // Match reports whether one of the patterns matches the stream, without regard to case.
 func (s *Streams) Match(stream string) bool {
-	stream = strings.ToLower(stream)
+	authority, resource, _ := strings.Cut(stream, "/")
+	authority = strings.ToLower(authority)
 	for i := range s.globs {
-		if s.globs[i].match(stream) {
+		if s.globs[i].match(authority, resource) {
 			return true
 		}
 	}
