@@ -29,6 +29,9 @@ type checker struct {
 	out []placed
 	// qualified says that a finding about qualified children is there already: one says it for all.
 	qualified bool
+	hopeless  bool // there is an error among the findings
+	// unavailable says that a Param calls the coordinates fillers.
+	unavailable bool
 }
 
 // placed is a finding with the offset it is sorted by.
@@ -39,15 +42,22 @@ type placed struct {
 
 // add takes a finding about node n, or about one of its attributes.
 func (c *checker) add(code string, n xmltree.Node, attr *xmltree.Attr, format string, args ...any) {
-	if len(c.out) > 10*maxFindings { // enough to say that there are more
+	if attr != nil {
+		c.addAt(code, n, attr.Offset, "/@"+attr.Local, fmt.Sprintf(format, args...))
 		return
 	}
-	f := Finding{Code: code, Severity: codes[code], Message: fmt.Sprintf(format, args...), Path: c.d.Path(n), Link: "/findings/" + code}
-	offset := c.d.Offset(n)
-	if attr != nil {
-		offset = attr.Offset
-		f.Path += "/@" + attr.Local
+	c.addAt(code, n, c.d.Offset(n), "", fmt.Sprintf(format, args...))
+}
+
+// addAt takes a finding about something within element n.
+func (c *checker) addAt(code string, n xmltree.Node, offset int, step, message string) {
+	if len(c.out) > 10*maxFindings { // enough to say that there are more
+		if codes[code] == Warning || c.hopeless {
+			return
+		}
 	}
+	c.hopeless = c.hopeless || codes[code] == Error
+	f := Finding{Code: code, Severity: codes[code], Message: message, Path: c.d.Path(n) + step, Link: "/findings/" + code}
 	f.Line, f.Column = c.place(n, offset)
 	c.out = append(c.out, placed{f, offset})
 }

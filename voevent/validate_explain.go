@@ -105,8 +105,12 @@ func (c *checker) explainFault(f fault) {
 
 func (c *checker) strayText(f fault) {
 	parent := c.d.Parent(f.node)
-	c.add("text-in-element-only", f.node, nil, "%s holds the text %s directly. Only elements may stand there (%s).",
-		c.label(parent), sayText(c.d.Text(f.node)), kidNames(f.form, ", "))
+	offset := c.d.Offset(f.node)
+	for offset < c.d.End(f.node)-1 && c.d.Source()[offset] <= ' ' {
+		offset++
+	}
+	c.addAt("text-in-element-only", parent, offset, "", fmt.Sprintf("%s holds the text %s directly. Only elements may stand there (%s).",
+		c.label(parent), sayText(c.d.Text(f.node)), kidNames(f.form, ", ")))
 }
 
 func (c *checker) repeated(f fault) {

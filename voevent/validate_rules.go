@@ -1,7 +1,6 @@
 package voevent
 
 import (
-	"strconv"
 	"strings"
 
 	"tocsin/voevent/xmltree"
@@ -12,22 +11,26 @@ import (
 func (c *checker) rules() {
 	c.envelope()
 	c.identity()
-	root := c.d.Root()
+	root, whereWhen, who := c.d.Root(), xmltree.None, false
 	for n := c.d.FirstElement(root); n != xmltree.None; n = c.d.NextElement(n) {
 		switch c.d.Local(n) {
 		case "Who":
+			who = true
 			c.who(n)
 		case "What":
 			c.what(n)
 		case "WhereWhen":
-			c.whereWhen(n)
+			whereWhen = n
 		case "Why":
 			c.why(n)
 		case "Citations":
 			c.citations(n)
 		}
 	}
-	if c.d.Child(root, "Who") == xmltree.None {
+	if whereWhen != xmltree.None {
+		c.whereWhen(whereWhen) // after What, which may say that the position is none
+	}
+	if !who {
 		c.add("author-missing", root, nil, "The notice has no Who: nothing says who its author is.")
 		c.add("date-missing", root, nil, "The notice has no Who: nothing says when it was written.")
 	}
@@ -89,7 +92,9 @@ func (c *checker) what(what xmltree.Node) {
 	for n := c.d.FirstElement(what); n != xmltree.None; n = c.d.NextElement(n) {
 		switch c.d.Local(n) {
 		case "Param":
-			c.param(n, &params, "outside of Groups")
+			if name, value := c.param(n, &params, "outside of Groups"); marksFiller(name, value) {
+				c.unavailable = true
+			}
 		case "Group":
 			c.group(n, &groups)
 		case "Table":
@@ -139,8 +144,9 @@ func (c *checker) table(table xmltree.Node) {
 	}
 }
 
-func (c *checker) param(param xmltree.Node, seen *nameSet, scope string) {
-	var name, value, dataType string
+// param returns the name and the value of the Param.
+func (c *checker) param(param xmltree.Node, seen *nameSet, scope string) (name, value string) {
+	var dataType string
 	hasValue := false
 	as := c.d.Attrs(param)
 	for i := range as {
@@ -169,7 +175,7 @@ func (c *checker) param(param xmltree.Node, seen *nameSet, scope string) {
 		}
 	}
 	if !hasValue {
-		return
+		return name, ""
 	}
 	switch dataType {
 	case "float":
@@ -181,6 +187,7 @@ func (c *checker) param(param xmltree.Node, seen *nameSet, scope string) {
 			c.add("value-not-of-datatype", param, nil, "%s says it is an int, but its value is %s.", c.label(param), sayText(value))
 		}
 	}
+	return name, value
 }
 
 func isInteger(s string) bool {
@@ -205,7 +212,7 @@ func (c *checker) whereWhen(whereWhen xmltree.Node) {
 		c.add("coord-system-mismatch", coords, nil, "The coordinate system is %s, but the coordinates refer to %s. Readers cannot tell which one holds.", sayText(defined), sayText(used))
 	}
 	instant := c.d.Child(c.d.Child(coords, "Time"), "TimeInstant")
-	if iso := c.d.Child(instant, "ISOTime"); iso != xmltree.None && !isISOTime(collapseSpace(c.d.Value(iso))) {
+	if iso := c.d.Child(instant, "ISOTime"); iso != xmltree.None && !isReadable(c.d.Value(iso)) {
 		c.add("isotime-unreadable", iso, nil, "ISOTime is %s, which is not a date and time such as 2024-01-12T09:03:04.25. The notice has no event time for its readers.", sayText(c.d.Value(iso)))
 	}
 	if p := c.d.Child(coords, "Position2D"); p != xmltree.None {
@@ -213,15 +220,9 @@ func (c *checker) whereWhen(whereWhen xmltree.Node) {
 	}
 }
 
-// isISOTime takes what xs:dateTime takes, and leap seconds.
-func isISOTime(s string) bool {
-	if isDateTime(s) {
-		return true
-	}
-	if i := strings.Index(s, ":60"); i >= 0 && strings.HasSuffix(s[:i], ":59") {
-		return isDateTime(s[:i] + ":59" + s[i+3:])
-	}
-	return false
+func isReadable(time string) bool {
+	_, ok := parseTime(time)
+	return ok
 }
 
 func (c *checker) position(p xmltree.Node) {
@@ -241,7 +242,7 @@ func (c *checker) position(p xmltree.Node) {
 	case degrees && (lat < -90 || lat > 90 || lon < -360 || lon > 360):
 		c.add("position-out-of-range", p, nil, "The position %s, %s is not on the sky: the second coordinate runs from -90 to 90, the first from 0 to 360.",
 			c.d.Value(c.d.Child(values, "C1")), c.d.Value(c.d.Child(values, "C2")))
-	case lon == 0 && lat == 0 || c.saysUnavailable():
+	case lon == 0 && lat == 0 || c.unavailable:
 		if _, ok := c.e.Position(); !ok {
 			c.add("position-filler", p, nil, "The position %s, %s is a filler: the notice says, or lets see, that there is none. Readers that do not know would look there. Leave Position2D out instead.",
 				c.d.Value(c.d.Child(values, "C1")), c.d.Value(c.d.Child(values, "C2")))
@@ -249,14 +250,13 @@ func (c *checker) position(p xmltree.Node) {
 	}
 }
 
-// saysUnavailable tells whether a Param Coords_String says that the coordinates mean nothing.
-func (c *checker) saysUnavailable() bool {
-	what := c.d.Child(c.d.Root(), "What")
-	for n := c.d.FirstElement(what); n != xmltree.None; n = c.d.NextElement(n) {
-		if name, _ := c.d.Attr(n, "name"); name == "Coords_String" {
-			value, _ := c.d.Attr(n, "value")
-			return strings.Contains(value, "unavailable")
-		}
+// marksFiller tells whether a Param is one of those by which GCN says that the coordinates mean nothing.
+func marksFiller(name, value string) bool {
+	switch name {
+	case "Coords_String":
+		return strings.HasPrefix(trim(value), "unavailable")
+	case "Coords_Type":
+		return trim(value) == "0"
 	}
 	return false
 }
@@ -265,8 +265,7 @@ func (c *checker) number(n xmltree.Node) (float64, bool) {
 	if n == xmltree.None {
 		return 0, false
 	}
-	f, err := strconv.ParseFloat(collapseSpace(c.d.Value(n)), 64)
-	return f, err == nil
+	return number(c.d.Value(n))
 }
 
 func (c *checker) why(why xmltree.Node) {
@@ -274,7 +273,7 @@ func (c *checker) why(why xmltree.Node) {
 	if !ok {
 		return
 	}
-	if f, err := strconv.ParseFloat(collapseSpace(s), 64); err == nil && !(f >= 0 && f <= 1) {
+	if f, ok := number(s); ok && (f < 0 || f > 1) {
 		c.add("importance-range", why, c.attr(why, "importance"), "The importance is %s. It should be from 0 (none) to 1 (greatest).", sayText(s))
 	}
 }
