@@ -85,26 +85,7 @@ func (d *jsonDecoder) object(local string, s *jsonShape, v *jsonValue) (*xmlElem
 			return nil, err
 		}
 	}
-	return el, d.nothingElse(v, append(s.keys(), d.more(s)...))
-}
-
-// more returns the members that objects of a shape may have beside those of the shape.
-func (d *jsonDecoder) more(s *jsonShape) []string {
-	more := []string{"attributes"}
-	switch {
-	case len(s.children) == 0 || s.items:
-	case s.runs:
-		more = append(more, "order")
-	default:
-		more = append(more, "child_order")
-	}
-	switch s {
-	case paramShape:
-		more = append(more, "value_element", "number")
-	case locationShape:
-		more = append(more, "coord_system")
-	}
-	return more
+	return el, d.nothingElse(v, s.members)
 }
 
 // members reads what a shape knows from an object into an element, and reports whether there was anything. system is the
@@ -422,11 +403,11 @@ func (d *jsonDecoder) attributes(el *xmlElement, v *jsonValue) error {
 }
 
 // nothingElse refuses the first member that nobody asked for.
-func (d *jsonDecoder) nothingElse(v *jsonValue, known []string) error {
+func (d *jsonDecoder) nothingElse(v *jsonValue, known func() []string) error {
 	for i := range v.items {
 		if !v.items[i].taken {
 			d.path.member(v.items[i].key)
-			return d.fail(unknownMember(v.items[i].key, known))
+			return d.fail(unknownMember(v.items[i].key, known()))
 		}
 	}
 	return nil

@@ -41,8 +41,10 @@ func (d *jsonDecoder) event(v *jsonValue) (*xmlElement, error) {
 	for _, derived := range []string{"summary", "raw", "signature"} {
 		v.get(derived)
 	}
-	known := append([]string{"voevent", "ivorn", "role"}, rootShape.keys()...)
-	return root, d.nothingElse(v, append(known, "child_order", "xml", "signature", "summary", "raw"))
+	return root, d.nothingElse(v, func() []string {
+		known := append([]string{"voevent", "ivorn", "role"}, rootShape.keys()...)
+		return append(known, "child_order", "xml", "signature", "summary", "raw")
+	})
 }
 
 // version reads "voevent". It also marks the text as being in this mapping, so only null, for a notice without the
@@ -117,7 +119,7 @@ func (d *jsonDecoder) xml(root *xmlElement, version string, v *jsonValue) error 
 			return err
 		}
 	}
-	return d.nothingElse(v, []string{"prefix", "namespaces", "schema_location", "attributes", "extra"})
+	return d.nothingElse(v, words("prefix", "namespaces", "schema_location", "attributes", "extra"))
 }
 
 func (d *jsonDecoder) prefix(el *xmlElement, v *jsonValue) (err error) {
@@ -254,9 +256,9 @@ func (d *jsonDecoder) extra(root *xmlElement, x *extraEntry) error {
 			if el.leaf {
 				return d.fail("the element holds text, so nothing else can be put into it")
 			}
-			n := xmlNode{at: at, pointer: x.pointer, text: text}
+			n := xmlNode{text: text, insert: &xmlInsert{at: at, pointer: x.pointer}}
 			if key == "xml" {
-				n.raw, n.text, n.fragmentLocal = text, "", fragmentName(text)
+				n.text, n.insert.raw, n.insert.local = "", text, fragmentName(text)
 			}
 			el.inserts = append(el.inserts, n)
 			return nil
@@ -272,7 +274,7 @@ func (d *jsonDecoder) extra(root *xmlElement, x *extraEntry) error {
 	if whole > 1 || (whole == 1) == said {
 		return d.fail("an entry has either xml, or text, or some of attributes, namespaces, prefix and child_order")
 	}
-	return d.nothingElse(v, []string{"path", "at", "xml", "text", "attributes", "namespaces", "prefix", "child_order"})
+	return d.nothingElse(v, words("path", "at", "xml", "text", "attributes", "namespaces", "prefix", "child_order"))
 }
 
 // saidOf applies what an entry says of an element that is there already.
@@ -407,7 +409,7 @@ func (d *jsonDecoder) signature(v *jsonValue) (comment string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return "<!--\n" + comment + "\n-->\n", d.nothingElse(v, []string{"form", "armor"})
+	return "<!--\n" + comment + "\n-->\n", d.nothingElse(v, words("form", "armor"))
 }
 
 // raw returns the bytes that "raw" holds. They win over everything else, but must be a notice of the same name.
@@ -439,3 +441,6 @@ func syntaxText(err error) string {
 	}
 	return err.Error()
 }
+
+// words is a list in the form that nothingElse takes.
+func words(list ...string) func() []string { return func() []string { return list } }

@@ -94,6 +94,25 @@ func (s *jsonShape) keys() []string {
 	return ks
 }
 
+// members returns the keys and what else an object of the shape may have.
+func (s *jsonShape) members() []string {
+	all := append(s.keys(), "attributes")
+	switch {
+	case len(s.children) == 0 || s.items:
+	case s.runs:
+		all = append(all, "order")
+	default:
+		all = append(all, "child_order")
+	}
+	switch s {
+	case paramShape:
+		all = append(all, "value_element", "number")
+	case locationShape:
+		all = append(all, "coord_system")
+	}
+	return all
+}
+
 var referenceShape = &jsonShape{attrs: []jsonAttr{
 	{local: "uri", key: "uri"},
 	{local: "type", key: "type"},

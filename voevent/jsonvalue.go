@@ -1,6 +1,7 @@
 package voevent
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -106,6 +107,17 @@ type jsonScanner struct {
 	i      int
 	values int
 	path   jsonPath
+	stack  []jsonValue // what the lists and objects being read hold so far
+}
+
+// items takes what was put on the stack since it had that height.
+func (p *jsonScanner) items(from int) []jsonValue {
+	if from == len(p.stack) {
+		return nil
+	}
+	items := slices.Clone(p.stack[from:])
+	p.stack = p.stack[:from]
+	return items
 }
 
 // parseJSON reads a whole text that must be one object.
@@ -121,8 +133,8 @@ func parseJSON(b []byte) (*jsonValue, error) {
 	if p.i == len(p.s) {
 		return nil, p.fail("the text is empty")
 	}
-	var v jsonValue
-	if err := p.value(&v, 1); err != nil {
+	v, err := p.value(1)
+	if err != nil {
 		return nil, err
 	}
 	p.space()
@@ -162,73 +174,77 @@ func (p *jsonScanner) next() byte {
 	return 0
 }
 
-func (p *jsonScanner) value(v *jsonValue, depth int) error {
+func (p *jsonScanner) value(depth int) (v jsonValue, err error) {
 	if depth > maxJSONDepth {
-		return p.fail("lists and objects are nested more than " + strconv.Itoa(maxJSONDepth) + " deep")
+		return v, p.fail("lists and objects are nested more than " + strconv.Itoa(maxJSONDepth) + " deep")
 	}
 	if p.values++; p.values > maxJSONValues {
-		return p.fail("there are more than " + strconv.Itoa(maxJSONValues) + " values")
+		return v, p.fail("there are more than " + strconv.Itoa(maxJSONValues) + " values")
 	}
 	switch c := p.next(); {
 	case c == '{':
-		v.kind = '{'
-		return p.object(v, depth)
+		v.kind = c
+		v.items, err = p.object(depth)
+		return v, err
 	case c == '[':
-		v.kind = '['
-		return p.array(v, depth)
+		v.kind = c
+		v.items, err = p.array(depth)
+		return v, err
 	case c == '"':
-		v.kind = '"'
-		var err error
+		v.kind = c
 		v.text, err = p.str()
-		return err
+		return v, err
 	case c == '-' || c >= '0' && c <= '9':
 		n := numberPrefix(p.s[p.i:])
 		if n == 0 {
-			return p.fail("this is not a number as JSON writes them")
+			return v, p.fail("this is not a number as JSON writes them")
 		}
 		v.kind, v.text = '0', p.s[p.i:p.i+n]
 		p.i += n
-		return nil
+		return v, nil
 	case c == 0 && p.i == len(p.s):
-		return p.fail("the text ends in the middle")
+		return v, p.fail("the text ends in the middle")
 	}
 	for _, w := range []string{"true", "false", "null"} {
 		if strings.HasPrefix(p.s[p.i:], w) {
 			v.kind = w[0]
 			p.i += len(w)
-			return nil
+			return v, nil
 		}
 	}
-	return p.fail("a value is expected here: text stands in double quotes")
+	return v, p.fail("a value is expected here: text stands in double quotes")
 }
 
-func (p *jsonScanner) object(v *jsonValue, depth int) error {
+func (p *jsonScanner) object(depth int) ([]jsonValue, error) {
 	p.i++
 	if p.next() == '}' {
 		p.i++
-		return nil
+		return nil, nil
 	}
+	from := len(p.stack)
 	var seen map[string]bool // only for objects too large to compare one by one
 	for {
 		if p.next() != '"' {
-			return p.fail("a name in double quotes is expected here")
+			return nil, p.fail("a name in double quotes is expected here")
 		}
 		key, err := p.str()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		p.path.member(key)
-		if hasMember(v, key, &seen) {
-			return p.fail("the name is there twice in one object")
+		if hasMember(p.stack[from:], key, &seen) {
+			return nil, p.fail("the name is there twice in one object")
 		}
 		if p.next() != ':' {
-			return p.fail("a colon is expected after the name")
+			return nil, p.fail("a colon is expected after the name")
 		}
 		p.i++
-		v.items = append(v.items, jsonValue{key: key})
-		if err := p.value(&v.items[len(v.items)-1], depth+1); err != nil {
-			return err
+		v, err := p.value(depth + 1)
+		if err != nil {
+			return nil, err
 		}
+		v.key = key
+		p.stack = append(p.stack, v)
 		switch p.next() {
 		case ',':
 			p.i++
@@ -236,17 +252,17 @@ func (p *jsonScanner) object(v *jsonValue, depth int) error {
 		case '}':
 			p.i++
 			p.path.up()
-			return nil
+			return p.items(from), nil
 		default:
-			return p.fail("a comma or a closing brace is expected after the value")
+			return nil, p.fail("a comma or a closing brace is expected after the value")
 		}
 	}
 }
 
-func hasMember(v *jsonValue, key string, seen *map[string]bool) bool {
-	if len(v.items) < 16 {
-		for i := range v.items {
-			if v.items[i].key == key {
+func hasMember(members []jsonValue, key string, seen *map[string]bool) bool {
+	if len(members) < 16 {
+		for i := range members {
+			if members[i].key == key {
 				return true
 			}
 		}
@@ -254,8 +270,8 @@ func hasMember(v *jsonValue, key string, seen *map[string]bool) bool {
 	}
 	if *seen == nil {
 		*seen = make(map[string]bool, 64)
-		for i := range v.items {
-			(*seen)[v.items[i].key] = true
+		for i := range members {
+			(*seen)[members[i].key] = true
 		}
 	}
 	if (*seen)[key] {
@@ -265,18 +281,20 @@ func hasMember(v *jsonValue, key string, seen *map[string]bool) bool {
 	return false
 }
 
-func (p *jsonScanner) array(v *jsonValue, depth int) error {
+func (p *jsonScanner) array(depth int) ([]jsonValue, error) {
 	p.i++
 	if p.next() == ']' {
 		p.i++
-		return nil
+		return nil, nil
 	}
+	from := len(p.stack)
 	for {
-		v.items = append(v.items, jsonValue{})
-		p.path.element(len(v.items) - 1)
-		if err := p.value(&v.items[len(v.items)-1], depth+1); err != nil {
-			return err
+		p.path.element(len(p.stack) - from)
+		v, err := p.value(depth + 1)
+		if err != nil {
+			return nil, err
 		}
+		p.stack = append(p.stack, v)
 		switch p.next() {
 		case ',':
 			p.i++
@@ -284,9 +302,9 @@ func (p *jsonScanner) array(v *jsonValue, depth int) error {
 		case ']':
 			p.i++
 			p.path.up()
-			return nil
+			return p.items(from), nil
 		default:
-			return p.fail("a comma or a closing bracket is expected after the value")
+			return nil, p.fail("a comma or a closing bracket is expected after the value")
 		}
 	}
 }

@@ -62,11 +62,14 @@ func (j *jsonEncoder) object(n xmltree.Node, s *jsonShape) {
 	j.buf = append(j.buf, '}')
 }
 
-// members writes an element's attributes, text and children into the object that is open. It reports whether there was
+// members writes an element's text, attributes and children into the object that is open. It reports whether there was
 // anything to write.
 func (j *jsonEncoder) members(n xmltree.Node, s *jsonShape, mode jsonMode) bool {
 	start, from := len(j.buf), len(j.kids)
 	j.collect(n, s)
+	if s.text != "" {
+		j.member(s.text, j.doc.Value(n))
+	}
 	merged := mode&jsonMerged != 0
 	for i := range s.attrs {
 		a := &s.attrs[i]
@@ -82,9 +85,6 @@ func (j *jsonEncoder) members(n xmltree.Node, s *jsonShape, mode jsonMode) bool 
 		if s == paramShape && a.local == "value" {
 			j.paramValue(from, v, ok)
 		}
-	}
-	if s.text != "" {
-		j.member(s.text, j.doc.Value(n))
 	}
 	inner := mode & jsonOwn
 	if s == locationShape {

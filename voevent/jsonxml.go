@@ -33,15 +33,20 @@ type xmlAttr struct {
 	pointer                    string // to the JSON it came from, where it may yet turn out wrong
 }
 
-// xmlNode is an element, a text, or a fragment of XML.
+// xmlNode is a child: an element, a text, or an insert.
 type xmlNode struct {
-	element       *xmlElement
-	child         int    // of elements: the index in the parent's shape
-	text          string // of texts
-	raw           string // of fragments
-	at            int    // of inserts: the place among the children, -1 for the end
-	pointer       string // of fragments and inserts: the JSON they came from
-	fragmentLocal string
+	element *xmlElement
+	child   int // of elements: the index in the parent's shape
+	text    string
+	insert  *xmlInsert
+}
+
+// xmlInsert is what "extra" adds: a fragment of XML or, with the node's text, a text.
+type xmlInsert struct {
+	raw     string // of fragments
+	local   string // of fragments: the element's name
+	at      int    // the place among the children, -1 for the end
+	pointer string // to the entry
 }
 
 func (el *xmlElement) add(c *xmlElement, child int) {
@@ -58,15 +63,15 @@ func (el *xmlElement) settle() error {
 	filled := make([]bool, total)
 	var end []xmlNode
 	for _, x := range el.inserts {
-		switch {
-		case x.at < 0:
+		switch in := x.insert; {
+		case in.at < 0:
 			end = append(end, x)
-		case x.at >= total:
-			return &JSONError{Pointer: x.pointer + "/at", Text: "the element has only " + strconv.Itoa(total) + " children"}
-		case filled[x.at]:
-			return &JSONError{Pointer: x.pointer + "/at", Text: "another entry already has this place"}
+		case in.at >= total:
+			return &JSONError{Pointer: in.pointer + "/at", Text: "the element has only " + strconv.Itoa(total) + " children"}
+		case filled[in.at]:
+			return &JSONError{Pointer: in.pointer + "/at", Text: "another entry already has this place"}
 		default:
-			merged[x.at], filled[x.at] = x, true
+			merged[in.at], filled[in.at] = x, true
 		}
 	}
 	rest := append(el.children, end...)
@@ -87,8 +92,8 @@ func (el *xmlElement) find(local string, i int) *xmlElement {
 			switch {
 			case c.element != nil:
 				el.byName[c.element.local] = append(el.byName[c.element.local], c.element)
-			case c.fragmentLocal != "":
-				el.byName[c.fragmentLocal] = append(el.byName[c.fragmentLocal], nil)
+			case c.insert != nil && c.insert.local != "":
+				el.byName[c.insert.local] = append(el.byName[c.insert.local], nil)
 			}
 		}
 	}
@@ -223,8 +228,8 @@ func (w *xmlWriter) content(el *xmlElement, prefix, white string) error {
 			if err := w.element(c.element, prefix, inner); err != nil {
 				return err
 			}
-		case c.raw != "":
-			if err := w.fragment(&c); err != nil {
+		case c.insert != nil && c.insert.raw != "":
+			if err := w.fragment(c.insert); err != nil {
 				return err
 			}
 		default:
@@ -271,7 +276,7 @@ var fragmentLimits = xmltree.Limits{Bytes: 4 * maxJSONBytes, Depth: 1 << 10, Nod
 
 // fragment writes a fragment after making sure that it is exactly one element under the prefixes in force, so that no
 // fragment can close what it stands in.
-func (w *xmlWriter) fragment(c *xmlNode) error {
+func (w *xmlWriter) fragment(c *xmlInsert) error {
 	probe := xmlWriter{}
 	probe.buf = append(probe.buf, "<fragment"...)
 	for p, uri := range w.prefixes() {
