@@ -46,14 +46,16 @@ func (s *seen) Submit(ctx context.Context, sub Submission) (Pending, error) {
 		s.repeat(sub.Peer)
 		return &coming{s, g, true}, nil
 	}
-	p, err := s.next.Submit(ctx, sub)
-	if err != nil {
-		s.settle(g, Receipt{}, err)
+	err := errEnded // Of a panic, which must not leave others waiting.
+	defer func() {
+		if err != nil {
+			s.settle(g, Receipt{}, err)
+		}
 		close(g.submitted)
+	}()
+	if g.pending, err = s.next.Submit(ctx, sub); err != nil {
 		return nil, err
 	}
-	g.pending = p
-	close(g.submitted)
 	return &coming{s, g, false}, nil
 }
 
