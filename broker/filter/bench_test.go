@@ -33,7 +33,7 @@ func BenchmarkMatch(b *testing.B) {
 		{"role", Spec{Roles: []string{"observation"}}},
 		{"cone-near", Spec{Cones: []Cone{{75, 25, 5}}}},
 		{"cone-far", Spec{Cones: []Cone{{75, -60, 5}}}},
-		{"importance", Spec{MinImportance: number(0.5)}},
+		{"importance", Spec{MinImportance: new(0.5)}},
 		{"cel-role", Spec{CEL: `role == "observation"`}},
 		{"cel-param", Spec{CEL: `role == "observation" && num(params.Burst_Inten) > 1000.0`}},
 		{"cel-position", Spec{CEL: `has_position && separation(ra_deg, dec_deg, 75.0, 25.0) < 5.0`}},
@@ -42,7 +42,7 @@ func BenchmarkMatch(b *testing.B) {
 		{"xpath-last-param", Spec{XPath: []string{`//Param[@name="skymap_fits" and contains(@value, "fits")]`}}},
 		{"xpath-root", Spec{XPath: []string{`/*[local-name()="VOEvent" and @role!="test"]`}}},
 		{"all", Spec{
-			Streams: []string{"nasa.gsfc.gcn/*"}, Roles: []string{"observation"}, Cones: []Cone{{75, 25, 5}}, MinImportance: number(0.5),
+			Streams: []string{"nasa.gsfc.gcn/*"}, Roles: []string{"observation"}, Cones: []Cone{{75, 25, 5}}, MinImportance: new(0.5),
 			CEL: `num(params.Burst_Inten) > 1000.0`, XPath: []string{`//Param[@name="TrigID"]`},
 		}},
 	} {

@@ -130,7 +130,7 @@ func (c *Cone) parse(text string) error {
 	return nil
 }
 
-// checkKeysJSON looks at the outermost object only; its members check themselves. encoding/json would take keys in any case
+// checkKeysJSON looks at the outermost object only; its members check themselves. Package json would take keys in any case
 // of letters and the last of several.
 func checkKeysJSON(field string, b []byte, known []string) error {
 	d := json.NewDecoder(bytes.NewReader(b))

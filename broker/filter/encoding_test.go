@@ -13,7 +13,7 @@ import (
 
 var whole = Spec{
 	Streams: []string{"nasa.gsfc.gcn/*"}, Roles: []string{"observation"}, Cones: []Cone{{74.74, 25.31, 5}, {10, -20, 0.5}},
-	MinImportance: number(0.5), CEL: `packet_type == 61`, XPath: []string{`//Param[@name="TrigID"]`},
+	MinImportance: new(0.5), CEL: `packet_type == 61`, XPath: []string{`//Param[@name="TrigID"]`},
 }
 
 func TestSpecIsReadFromJSONAndYAML(t *testing.T) {
@@ -73,7 +73,7 @@ func TestMisspeltSpecsAreRefused(t *testing.T) {
 		`{"cones":[{"ra_deg":1,"dec_deg":2}]}`:            `radius_deg is missing`,
 		`{"cones":[{"ra_deg":1,"dec_deg":2,"radius":3}]}`: `"radius" is not known`,
 		`{"cones":["1,2"]}`:                               `three parts`,
-		`{"cones":[null]}`:                                `expected`,
+		`{"cones":[null]}`:                                `three parts`,
 		`{"streams":"a"}`:                                 `streams`,
 		`{"min_importance":"high"}`:                       `min_importance`,
 		`[]`:                                              `expected`,
@@ -114,10 +114,10 @@ func TestSpecSurvivesJSONAndYAML(t *testing.T) {
 		s.Streams = rapid.SliceOfN(rapid.StringMatching(`[a-z*/.: #]{0,10}`), 0, 3).Draw(t, "streams")
 		s.Roles = rapid.SliceOfN(rapid.SampledFrom([]string{"test", "observation"}), 0, 2).Draw(t, "roles")
 		for range rapid.IntRange(0, 2).Draw(t, "cones") {
-			s.Cones = append(s.Cones, Cone{rapid.Float64Range(0, 360).Draw(t, "ra"), rapid.Float64Range(-90, 90).Draw(t, "dec"), rapid.Float64Range(0, 180).Draw(t, "r")})
+			s.Cones = append(s.Cones, Cone{rapid.Float64Range(0, 360).Draw(t, "ra"), rapid.Float64Range(-90, 90).Draw(t, "dec") + 0, rapid.Float64Range(0, 180).Draw(t, "r")})
 		}
 		if rapid.Bool().Draw(t, "has") {
-			s.MinImportance = number(rapid.Float64Range(0, 1).Draw(t, "importance"))
+			s.MinImportance = new(rapid.Float64Range(0, 1).Draw(t, "importance"))
 		}
 		s.CEL = rapid.StringMatching(`[ -~]{0,20}`).Draw(t, "cel")
 		s.XPath = rapid.SliceOfN(rapid.StringMatching(`[ -~]{0,20}`), 0, 2).Draw(t, "xpath")

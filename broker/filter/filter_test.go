@@ -69,8 +69,6 @@ func compile(t testing.TB, s Spec) *Filter {
 	return f
 }
 
-func number(v float64) *float64 { return &v }
-
 func TestMatch(t *testing.T) {
 	swift, gw := event(t, located), event(t, unlocated)
 	for _, c := range []struct {
@@ -89,15 +87,15 @@ func TestMatch(t *testing.T) {
 		{"cone the error does not reach", Spec{Cones: []Cone{{74.7412, 25.3137 + 1.06, 1}}}, false, false},
 		{"whole sky is no place for a notice without position", Spec{Cones: []Cone{{0, 0, 180}}}, true, false},
 		{"one of several cones", Spec{Cones: []Cone{{200, 0, 1}, {74.7, 25.3, 1}}}, true, false},
-		{"importance", Spec{MinImportance: number(0.95)}, true, false},
-		{"importance not reached", Spec{MinImportance: number(0.96)}, false, false},
-		{"least importance 0 still asks for one", Spec{MinImportance: number(0)}, true, false},
+		{"importance", Spec{MinImportance: new(0.95)}, true, false},
+		{"importance not reached", Spec{MinImportance: new(0.96)}, false, false},
+		{"least importance 0 still asks for one", Spec{MinImportance: new(float64(0))}, true, false},
 		{"cel", Spec{CEL: `role == "observation"`}, true, false},
 		{"xpath", Spec{XPath: []string{`//Param[@name="FAR" and @value < 1e-10]`}}, false, true},
 		{"one of several xpaths", Spec{XPath: []string{`//Foo`, `//Param[@name="TrigID"]`}}, true, false},
 		{"cel and xpath", Spec{CEL: `role == "test"`, XPath: []string{`//Param`}}, false, true},
 		{"all kinds", Spec{
-			Streams: []string{"**"}, Roles: []string{"observation"}, Cones: []Cone{{74, 25, 2}}, MinImportance: number(0.5),
+			Streams: []string{"**"}, Roles: []string{"observation"}, Cones: []Cone{{74, 25, 2}}, MinImportance: new(0.5),
 			CEL: `packet_type == 61`, XPath: []string{`//Why[@importance > 0.9]`},
 		}, true, false},
 	} {
@@ -201,7 +199,7 @@ func TestCompileRefusesWithAReason(t *testing.T) {
 		{Spec{Cones: []Cone{{0, 0, 1}, {0, 0, -1}}}, "cones[1]", "between 0 and 180"},
 		{Spec{Cones: []Cone{{0, 0, math.NaN()}}}, "cones[0]", "between 0 and 180"},
 		{Spec{Cones: make([]Cone, 1025)}, "cones", "more than the 1024"},
-		{Spec{MinImportance: number(math.NaN())}, "min_importance", "not a number"},
+		{Spec{MinImportance: new(math.NaN())}, "min_importance", "not a number"},
 		{Spec{CEL: `params.TrigID`}, "cel", "gives string"},
 		{Spec{CEL: `1 + 1`}, "cel", "gives int"},
 		{Spec{CEL: `role = "test"`}, "cel", "column 6"},
@@ -324,7 +322,7 @@ func TestAPanicCostsOneNoticeAndIsReported(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	f := compile(t, Spec{
-		Streams: []string{"gwnet/*", "nasa.gsfc.gcn/*"}, Roles: []string{"test"}, Cones: []Cone{{200, 0, 5}}, MinImportance: number(0.5),
+		Streams: []string{"gwnet/*", "nasa.gsfc.gcn/*"}, Roles: []string{"test"}, Cones: []Cone{{200, 0, 5}}, MinImportance: new(0.5),
 		CEL: `packet_type == 61`, XPath: []string{`//Foo`},
 	})
 	want := `does not match
@@ -357,12 +355,12 @@ func TestNilAndZeroFiltersAreEverything(t *testing.T) {
 }
 
 func TestSpecIsACopy(t *testing.T) {
-	s := Spec{Streams: []string{"gwnet/*"}, MinImportance: number(1)}
+	s := Spec{Streams: []string{"gwnet/*"}, MinImportance: new(float64(1))}
 	f := compile(t, s)
 	s.Streams[0], *s.MinImportance = "x", 2
 	got := f.Spec()
 	got.Streams[0] = "y"
-	if d := cmp.Diff(Spec{Streams: []string{"gwnet/*"}, MinImportance: number(1)}, f.Spec()); d != "" {
+	if d := cmp.Diff(Spec{Streams: []string{"gwnet/*"}, MinImportance: new(float64(1))}, f.Spec()); d != "" {
 		t.Error(d)
 	}
 }
@@ -426,7 +424,7 @@ func TestConesAreOverlapsOfCircles(t *testing.T) {
 
 func TestOneFilterServesManyGoroutines(t *testing.T) {
 	f := compile(t, Spec{
-		Streams: []string{"nasa.**"}, Roles: []string{"observation"}, Cones: []Cone{{74, 25, 2}}, MinImportance: number(0.5),
+		Streams: []string{"nasa.**"}, Roles: []string{"observation"}, Cones: []Cone{{74, 25, 2}}, MinImportance: new(0.5),
 		CEL: `params.exists(k, k == "TrigID") && num(params.Burst_Inten) > 1`, XPath: []string{`//Param[last()]`},
 	})
 	swift, gw := event(t, located), event(t, unlocated)
@@ -453,7 +451,7 @@ func TestFiltersOverTheCorpus(t *testing.T) {
 	specs := []Spec{
 		{Streams: []string{"nasa.gsfc.gcn/*"}},
 		{Cones: []Cone{{0, 90, 120}}},
-		{MinImportance: number(0.5)},
+		{MinImportance: new(0.5)},
 		{CEL: `has_position && error_deg < 1.0 && role == "observation"`},
 		{CEL: `"FAR" in params && num(params.FAR) < 1e-6`},
 		{CEL: `groups.exists(g, "BNS" in groups[g] && num(groups[g].BNS) > 0.1)`},
