@@ -22,8 +22,7 @@ type Config struct {
 	// Log is the journal. The broker sets its Observe function; its owner
 	// closes it after Run has returned.
 	Log journal.Log
-	// Policy says who may publish what. Nil lets any author publish whose
-	// connection comes from this machine, and every upstream broker.
+	// Policy says who may publish what; that of the zero Rules when nil.
 	Policy Policy
 	// RefuseSameIVORN refuses a notice whose IVORN another kept notice has with
 	// other bytes; otherwise it is accepted and flagged.
@@ -139,7 +138,7 @@ func New(c Config) (*Broker, error) {
 		},
 	}
 	if b.policy == nil {
-		b.policy = &rulePolicy{otherwise: otherwiseLocal}
+		b.policy = &rulePolicy{standard: defaultLocal}
 	}
 	ctx := context.Background() // what is read here is bounded, and nothing works without it
 	if err := b.preload(ctx); err != nil {

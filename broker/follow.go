@@ -66,15 +66,20 @@ type Sink interface {
 
 // Follower leads one subscription through the journal.
 type Follower struct {
-	b      *Broker
-	q      *queue
-	sink   Sink
-	began  time.Time
-	live   journal.Seq // notices after it came in while it was following
-	filter atomic.Pointer[filter.Filter]
-	failed atomic.Uint64 // notices that the filter could not decide on
-	kick   chan struct{} // there may be room, or another place to read from
-	done   chan struct{} // closed when Run has returned
+	b       *Broker
+	q       *queue
+	sink    Sink
+	began   time.Time
+	live    journal.Seq // notices after it came in while it was following
+	filter  atomic.Pointer[filter.Filter]
+	failed  atomic.Uint64          // notices that the filter could not decide on
+	failure atomic.Pointer[string] // the last time why
+	kick    chan struct{}          // there may be room, or another place to read from
+	done    chan struct{}          // closed when Run has returned
+
+	// Only Run uses these.
+	counted *filter.Filter // whose failures are in failed
+	ended   uint64         // as many of them
 
 	mu      sync.Mutex
 	started bool

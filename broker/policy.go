@@ -18,70 +18,87 @@ type Policy interface {
 }
 
 // Rules are a policy as an operator writes it: the first rule that fits
-// decides. Where none fits, Otherwise does. The zero value is the default
+// decides, and where none fits, Default does. The zero value is the default
 // policy.
 type Rules struct {
-	Rules []Rule `yaml:"rules" json:"rules,omitempty"`
-	// Otherwise is local (the default: allow who connects from this machine and
-	// the remote brokers that are configured), allow, or deny.
-	Otherwise string `yaml:"otherwise" json:"otherwise,omitempty"`
+	// Default is local, allow, or deny. Local, which an empty text also means,
+	// allows sources on this machine (loopback, Unix sockets), those with an
+	// identity, those whom a trusted listener let in, and upstream brokers.
+	Default string `yaml:"default" json:"default,omitempty"`
+	Rules   []Rule `yaml:"rules" json:"rules,omitempty"`
 	// Contact is whom a refused author is told to ask, such as a mail address.
 	Contact string `yaml:"contact" json:"contact,omitempty"`
+	// TrustedListeners are names of listeners that only let in peers whom the
+	// operator listed.
+	TrustedListeners []string `yaml:"-" json:"-"`
 }
 
 // Rule fits when each of its lists is empty or has an entry that fits.
 type Rule struct {
 	// Action is allow or deny.
 	Action string `yaml:"action" json:"action"`
+	// Identities are names from certificates, or of members; `*` stands for any
+	// run of characters. Only the empty text fits an anonymous source.
+	Identities []string `yaml:"identities,omitempty" json:"identities,omitempty"`
 	// Listeners are names of listeners or remote brokers; `*` stands for any run
 	// of characters.
-	Listeners []string `yaml:"listeners" json:"listeners,omitempty"`
+	Listeners []string `yaml:"listeners,omitempty" json:"listeners,omitempty"`
 	// Networks are addresses or CIDR blocks of IPv4 or IPv6, or the word unix
 	// for Unix sockets.
-	Networks []string `yaml:"networks" json:"networks,omitempty"`
-	// Identities are subjects of certificates or names of members; `*` stands
-	// for any run of characters. An anonymous source fits none.
-	Identities []string `yaml:"identities" json:"identities,omitempty"`
+	Networks []string `yaml:"networks,omitempty" json:"networks,omitempty"`
 	// Streams are patterns such as nasa.gsfc.gcn/*, as in filters.
-	Streams []string `yaml:"streams" json:"streams,omitempty"`
+	Streams []string `yaml:"streams,omitempty" json:"streams,omitempty"`
 	// Roles are observation, prediction, utility, test.
-	Roles []string `yaml:"roles" json:"roles,omitempty"`
+	Roles []string `yaml:"roles,omitempty" json:"roles,omitempty"`
+	// Upstream restricts the rule to upstream brokers (true) or to all others
+	// (false).
+	Upstream *bool `yaml:"upstream,omitempty" json:"upstream,omitempty"`
 	// Reason is told to authors whom this rule denies.
-	Reason string `yaml:"reason" json:"reason,omitempty"`
+	Reason string `yaml:"reason,omitempty" json:"reason,omitempty"`
 }
 
-// The words of Rule.Action and Rules.Otherwise.
+// The words of Rule.Action and Rules.Default.
 const (
-	actionAllow    = "allow"
-	actionDeny     = "deny"
-	otherwiseLocal = "local"
+	actionAllow  = "allow"
+	actionDeny   = "deny"
+	defaultLocal = "local"
 )
 
-// Policy compiles the rules. The error names the rule and what is wrong in it.
+// RuleError says what is wrong in Rules.
+type RuleError struct {
+	// Field is the place in the rules, such as rules[2].networks.
+	Field string
+	Text  string
+}
+
+func (e *RuleError) Error() string { return "broker: policy: " + e.Field + ": " + e.Text }
+
+// Policy compiles the rules. The error is a *RuleError.
 func (r Rules) Policy() (Policy, error) {
-	p := &rulePolicy{otherwise: r.Otherwise, contact: r.Contact}
-	switch r.Otherwise {
+	p := &rulePolicy{standard: r.Default, contact: r.Contact, trusted: slices.Clone(r.TrustedListeners)}
+	switch r.Default {
 	case "":
-		p.otherwise = otherwiseLocal
-	case otherwiseLocal, actionAllow, actionDeny:
+		p.standard = defaultLocal
+	case defaultLocal, actionAllow, actionDeny:
 	default:
-		return nil, fmt.Errorf("broker: policy: otherwise is %q; it can be local, allow or deny", r.Otherwise)
+		return nil, &RuleError{"default", fmt.Sprintf("%q: want local, allow or deny", r.Default)}
 	}
 	for i, rule := range r.Rules {
 		c, err := rule.compile()
 		if err != nil {
-			return nil, fmt.Errorf("broker: policy: rule %d: %w", i+1, err)
+			return nil, &RuleError{fmt.Sprintf("rules[%d].%s", i, err.Field), err.Text}
 		}
 		p.rules = append(p.rules, c)
 	}
 	return p, nil
 }
 
-// rulePolicy is compiled Rules.
+// rulePolicy is compiled Rules. It never changes, so it needs no lock.
 type rulePolicy struct {
-	rules     []compiledRule
-	otherwise string
-	contact   string
+	standard string
+	rules    []compiledRule
+	trusted  []string
+	contact  string
 }
 
 type compiledRule struct {
@@ -91,10 +108,10 @@ type compiledRule struct {
 	streams  *filter.Streams
 }
 
-func (r Rule) compile() (compiledRule, error) {
+func (r Rule) compile() (compiledRule, *RuleError) {
 	c := compiledRule{Rule: r}
 	if r.Action != actionAllow && r.Action != actionDeny {
-		return c, fmt.Errorf("action is %q; it can be allow or deny", r.Action)
+		return c, &RuleError{"action", fmt.Sprintf("%q: want allow or deny", r.Action)}
 	}
 	for _, n := range r.Networks {
 		if n == "unix" {
@@ -105,7 +122,7 @@ func (r Rule) compile() (compiledRule, error) {
 		if err != nil {
 			a, err := netip.ParseAddr(n)
 			if err != nil {
-				return c, fmt.Errorf("networks: %q is neither an address, a CIDR block such as 192.0.2.0/24, nor unix", n)
+				return c, &RuleError{"networks", fmt.Sprintf("%q: want an address, a block such as 192.0.2.0/24, or unix", n)}
 			}
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
@@ -113,32 +130,37 @@ func (r Rule) compile() (compiledRule, error) {
 	}
 	for _, role := range r.Roles {
 		if !voevent.Role(role).Known() {
-			return c, fmt.Errorf("roles: %q is none of observation, prediction, utility, test", role)
+			return c, &RuleError{"roles", fmt.Sprintf("%q: want observation, prediction, utility or test", role)}
 		}
 	}
 	var err error
 	if c.streams, err = filter.CompileStreams(r.Streams); err != nil {
-		return c, err
+		return c, &RuleError{"streams", filterText(err)}
 	}
 	return c, nil
 }
 
 func (c *compiledRule) fits(s Source, addr netip.Addr, stream string, r voevent.Role) bool {
-	anyOf := func(patterns []string, text string) bool {
-		return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return wildcard(p, text) })
-	}
 	switch {
-	case !anyOf(c.Listeners, s.Listener),
-		len(c.Identities) > 0 && (s.Identity == "" || !anyOf(c.Identities, s.Identity)),
+	case c.Upstream != nil && *c.Upstream != s.Upstream,
+		!anyFits(c.Listeners, s.Listener),
+		!anyFits(c.Identities, s.Identity),
 		len(c.Roles) > 0 && !slices.Contains(c.Roles, string(r)),
 		len(c.Streams) > 0 && !c.streams.Match(stream):
 		return false
 	case len(c.Networks) == 0:
 		return true
 	case !addr.IsValid():
-		return c.unix && !s.Upstream && s.unix()
+		return c.unix && s.unix()
 	}
 	return slices.ContainsFunc(c.networks, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// anyFits is true without patterns. An empty text fits an empty pattern only.
+func anyFits(patterns []string, text string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool {
+		return (p == "") == (text == "") && wildcard(p, text)
+	})
 }
 
 // MayPublish implements Policy.
@@ -155,17 +177,18 @@ func (p *rulePolicy) MayPublish(s Source, stream string, r voevent.Role) error {
 		if c.Reason != "" {
 			return p.refusal(s, stream, c.Reason)
 		}
-		return p.refusal(s, stream, fmt.Sprintf("rule %d of the policy forbids it", i+1))
+		return p.refusal(s, stream, fmt.Sprintf("rule %d of its policy forbids it", i+1))
 	}
 	switch {
-	case p.otherwise == actionAllow, p.otherwise == otherwiseLocal && s.local(addr):
+	case p.standard == actionAllow,
+		p.standard == defaultLocal && (s.Upstream || s.Identity != "" || slices.Contains(p.trusted, s.Listener) || s.local(addr)):
 		return nil
 	}
-	return p.refusal(s, stream, "no rule of the policy allows it")
+	return p.refusal(s, stream, "no rule of its policy allows it")
 }
 
 func (p *rulePolicy) refusal(s Source, stream, why string) error {
-	ask := "ask its operator to allow it"
+	ask := "ask its operator for a rule"
 	if p.contact != "" {
 		ask = "ask " + p.contact
 	}
@@ -178,9 +201,9 @@ func (s Source) who() string {
 	case s.Identity != "":
 		return s.Identity
 	case s.Remote != "":
-		return "an anonymous author at " + s.host()
+		return "an author without a certificate at " + s.host()
 	}
-	return "an anonymous author"
+	return "an author without a certificate"
 }
 
 // addr is the remote address; invalid for a Unix socket.
@@ -202,24 +225,21 @@ func (s Source) host() string {
 	return s.Remote
 }
 
-// local says whether a source is on this machine, or was called by the broker
-// itself. What has neither address nor port is a Unix socket.
+// local says whether a source is on this machine.
 func (s Source) local(addr netip.Addr) bool {
-	if addr.IsValid() {
-		return s.Upstream || addr.IsLoopback()
-	}
-	return s.Upstream || s.unix()
+	return addr.IsLoopback() || !addr.IsValid() && s.unix()
 }
 
+// unix says whether the address, which is none of IP, is that of a Unix socket:
+// a path, an abstract name, or nothing.
 func (s Source) unix() bool {
-	return !s.addr().IsValid() && (!strings.Contains(s.Remote, ":") || strings.HasPrefix(s.Remote, "unix:"))
+	return !s.Upstream && (s.Remote == "" || strings.ContainsRune("/@", rune(s.Remote[0])))
 }
 
 // wildcard matches a text against a pattern in which `*` stands for any run of
-// characters, without regard to case.
+// characters.
 func wildcard(pattern, text string) bool {
-	parts := strings.Split(strings.ToLower(pattern), "*")
-	text = strings.ToLower(text)
+	parts := strings.Split(pattern, "*")
 	text, ok := strings.CutPrefix(text, parts[0])
 	if !ok || len(parts) == 1 {
 		return ok && text == ""

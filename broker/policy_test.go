@@ -20,14 +20,17 @@ func TestPolicy(t *testing.T) {
 		Contact: "ops@example.org",
 		Rules: []Rule{
 			{Action: "deny", Roles: []string{"test"}, Listeners: []string{"t*"}, Reason: "no tests by TLS"},
-			{Action: "allow", Identities: []string{"cn=swift,*"}, Streams: []string{"nasa.gsfc.gcn/*"}},
+			{Action: "allow", Identities: []string{"CN=swift,*"}, Streams: []string{"nasa.gsfc.gcn/*"}},
 			{Action: "deny", Streams: []string{"nasa.gsfc.gcn/**"}},
 			{Action: "allow", Networks: []string{"192.0.2.0/24", "2001:db8::7"}, Streams: []string{"example.org/**"}},
 			{Action: "allow", Networks: []string{"unix"}, Streams: []string{"unix.example/a"}},
+			{Action: "deny", Identities: []string{""}, Streams: []string{"named.example/a"}},
+			{Action: "allow", Upstream: new(true), Streams: []string{"up.example/a"}},
+			{Action: "deny", Identities: []string{"*"}},
 		},
 	}
 	denyAll := table
-	denyAll.Otherwise = "deny"
+	denyAll.Default = "deny"
 	tests := []struct {
 		name   string
 		rules  Rules
@@ -42,19 +45,25 @@ func TestPolicy(t *testing.T) {
 		{"default: Unix socket", Rules{}, unix, "a/b", voevent.Observation, ""},
 		{"default: unnamed Unix socket", Rules{}, Source{}, "a/b", voevent.Observation, ""},
 		{"default: upstream", Rules{}, upstream, "a/b", voevent.Observation, ""},
-		{"default: elsewhere", Rules{}, foreign, "a/b", voevent.Observation, "an anonymous author at 192.0.2.7 may not publish to the stream a/b"},
+		{"default: elsewhere", Rules{}, foreign, "a/b", voevent.Observation, "an author without a certificate at 192.0.2.7 may not publish to the stream a/b"},
 		{"default: what is no address", Rules{}, Source{Remote: "localhost:9"}, "a/b", voevent.Observation, "no rule"},
-		{"allow all", Rules{Otherwise: "allow"}, foreign, "a/b", voevent.Observation, ""},
-		{"deny all", Rules{Otherwise: "deny"}, local, "a/b", voevent.Observation, "ask its operator"},
+		{"default: a certificate", Rules{}, swift, "a/b", voevent.Observation, ""},
+		{"default: let in by a list", Rules{TrustedListeners: []string{"authors"}}, foreign, "a/b", voevent.Observation, ""},
+		{"default: let in by another list", Rules{TrustedListeners: []string{"others"}}, foreign, "a/b", voevent.Observation, "no rule"},
+		{"allow all", Rules{Default: "allow"}, foreign, "a/b", voevent.Observation, ""},
+		{"deny all", Rules{Default: "deny"}, local, "a/b", voevent.Observation, "ask its operator"},
 		{"identity and stream", table, swift, "nasa.gsfc.gcn/SWIFT", voevent.Observation, ""},
 		{"streams are compared without case", table, swift, "nasa.gsfc.GCN/swift", voevent.Observation, ""},
 		{"identity and a deeper stream", table, swift, "nasa.gsfc.gcn/SWIFT/x", voevent.Observation, "rule 3"},
 		{"identity and another stream", table, swift, "esa/x", voevent.Observation, "CN=swift,O=NASA may not publish to the stream esa/x"},
+		{"only the empty pattern fits nobody", table, local, "named.example/a", voevent.Observation, "rule 6"},
+		{"upstream only", denyAll, upstream, "up.example/a", voevent.Observation, ""},
+		{"not upstream", denyAll, local, "up.example/a", voevent.Observation, "no rule"},
 		{"an earlier rule decides", table, swift, "nasa.gsfc.gcn/SWIFT", voevent.Test, "no tests by TLS; ask ops@example.org"},
 		{"no identity", table, local, "nasa.gsfc.gcn/SWIFT", voevent.Observation, "rule 3"},
 		{"network", table, foreign, "example.org/x/y", voevent.Observation, ""},
 		{"address of IPv6", table, foreign6, "example.org/x", voevent.Observation, ""},
-		{"another network", table, swift, "example.org/x", voevent.Observation, "no rule"},
+		{"another network", table, swift, "example.org/x", voevent.Observation, "rule 8"},
 		{"network and another stream", table, foreign, "a/b", voevent.Observation, "no rule"},
 		{"local where nothing fits", table, local, "a/b", voevent.Observation, ""},
 		{"deny where nothing fits", denyAll, local, "a/b", voevent.Observation, "no rule"},
@@ -81,11 +90,11 @@ func TestPolicy(t *testing.T) {
 func TestBadRulesAreRefusedWithTheirReason(t *testing.T) {
 	t.Parallel()
 	for says, r := range map[string]Rules{
-		"otherwise":         {Otherwise: "perhaps"},
-		`rule 1: action is`: {Rules: []Rule{{}}},
-		"rule 2: networks":  {Rules: []Rule{{Action: "allow"}, {Action: "allow", Networks: []string{"10.0.0.0/99"}}}},
-		"roles":             {Rules: []Rule{{Action: "deny", Roles: []string{"tset"}}}},
-		"streams[0]":        {Rules: []Rule{{Action: "deny", Streams: []string{"a#b"}}}},
+		"default":           {Default: "perhaps"},
+		`rules[0].action`:   {Rules: []Rule{{}}},
+		"rules[1].networks": {Rules: []Rule{{Action: "allow"}, {Action: "allow", Networks: []string{"10.0.0.0/99"}}}},
+		"rules[0].roles":    {Rules: []Rule{{Action: "deny", Roles: []string{"tset"}}}},
+		"rules[0].streams":  {Rules: []Rule{{Action: "deny", Streams: []string{"a#b"}}}},
 	} {
 		if _, err := r.Policy(); err == nil {
 			t.Errorf("%s: accepted", says)
@@ -101,7 +110,7 @@ func TestWildcard(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{"", "", true}, {"", "a", false}, {"*", "", true}, {"a", "A", true}, {"a", "ab", false}, {"a*", "ab", true},
+		{"", "", true}, {"", "a", false}, {"*", "", true}, {"a", "A", false}, {"a", "ab", false}, {"a*", "ab", true},
 		{"*b", "ab", true}, {"*b", "ba", false}, {"a*a", "a", false}, {"a*a", "aa", true}, {"a*b*c", "a-b-b-c", true},
 		{"a*b*c", "a-c-b", false}, {"**x", "x", true},
 	} {

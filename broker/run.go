@@ -96,6 +96,7 @@ func (f *Follower) step(ctx context.Context) error {
 			bytes -= int64(len(notice.Raw))
 		}
 	}
+	f.tellFailures(match)
 	batch, ok := f.record(from, batch, upto)
 	if !ok || len(batch) == 0 {
 		return ctx.Err()
@@ -159,22 +160,43 @@ func (f *Follower) matches(m *filter.Filter, n *Notice) (ok bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			ok = false
-			f.fail()
+			f.fail(1, fmt.Sprintf("the filter broke down at notice %d", n.Seq))
 			f.b.log.Error("a filter panicked", "subscription", f.q.id, "notice", n.Seq, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
 	e := n.Event()
 	if e == nil {
-		f.fail()
+		f.fail(1, fmt.Sprintf("notice %d cannot be parsed", n.Seq))
 		f.b.log.Error("a notice of the journal cannot be parsed", "notice", n.Seq, "ivorn", n.Name)
 		return false
 	}
 	return m.Match(e)
 }
 
-func (f *Follower) fail() {
-	f.failed.Add(1)
-	f.b.m.filterFailures.Inc()
+// fail counts a notice that was not decided on.
+func (f *Follower) fail(n uint64, why string) {
+	f.failed.Add(n)
+	f.failure.Store(&why)
+	f.b.m.filterFailures.Add(float64(n))
+}
+
+// tellFailures counts the evaluations that the filter's limits have ended.
+func (f *Follower) tellFailures(m *filter.Filter) {
+	if m.Everything() {
+		return
+	}
+	if m != f.counted {
+		f.counted, f.ended = m, 0
+	}
+	fs := m.Failures()
+	if fs.Limit == f.ended {
+		return
+	}
+	if f.ended == 0 {
+		f.b.log.Warn("a subscriber's filter does not come to an end", "subscription", f.q.id, "error", fs.Last)
+	}
+	f.fail(fs.Limit-f.ended, fs.Last.Error())
+	f.ended = fs.Limit
 }
 
 // record puts the batch in flight before it is delivered, since

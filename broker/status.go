@@ -79,6 +79,7 @@ type FollowerStatus struct {
 	// FilterFailures counts notices that the present follower's filter could
 	// not decide on.
 	FilterFailures uint64 `json:"filter_failures"`
+	FilterError    string `json:"filter_error,omitempty"` // the last of them
 
 	following bool
 }
@@ -163,6 +164,9 @@ func (q *queue) status(now time.Time, last journal.Seq) FollowerStatus {
 	}
 	if q.holder != nil {
 		s.FilterFailures = q.holder.failed.Load()
+		if why := q.holder.failure.Load(); why != nil {
+			s.FilterError = *why
+		}
 	}
 	return s
 }

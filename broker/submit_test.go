@@ -379,7 +379,7 @@ func (waiting) Wait(ctx context.Context) (journal.Seq, error) {
 func TestRateLimitIsBusyPerSource(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := start(t, Config{Rate: RateLimit{PerSecond: 2, Burst: 3, Sources: 4}})
+		h := start(t, Config{Log: openLog(t, filepath.Join(t.TempDir(), "journal.db")), Rate: RateLimit{PerSecond: 2, Burst: 3, Sources: 4}})
 		send := func(s Source, i int) error {
 			_, err := h.Submit(t.Context(), Submission{Raw: nth(i), Source: s})
 			return err
