@@ -2,6 +2,7 @@ package voevent
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,12 +14,14 @@ import (
 	"tocsin/voevent/xmltree"
 )
 
+var mutants = flag.Int("mutants", 3000, "how many damaged notices to try in each of the tests that do so")
+
 type sample struct {
 	name string
 	text []byte
 }
 
-// own returns the fixtures that are valid by the schema of their version.
+// validSamples returns the fixtures that are valid by the schema of their version.
 func validSamples(t testing.TB) []sample {
 	t.Helper()
 	out := samplesIn(t, filepath.Join("testdata", "valid"))
@@ -98,7 +101,7 @@ func checkRecogniser(t *testing.T, text []byte, name string) (recognised, valid 
 func TestWhatTheRecogniserPassesIsValid(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2031))
 	samples := validSamples(t)
-	n, recognised, valid := 3000, 0, 0
+	n, recognised, valid := *mutants, 0, 0
 	for i := range n {
 		s := samples[i%len(samples)]
 		text, edit := mutate.Edit(s.text, rng)
@@ -139,7 +142,7 @@ func TestWhatTheRecogniserPassesInTheCorpusIsValid(t *testing.T) {
 		return
 	}
 	rng := rand.New(rand.NewPCG(2, 2031))
-	for i := range 4000 {
+	for i := range *mutants {
 		s := samples[i%len(samples)]
 		if len(s.text) > 20000 {
 			continue
@@ -154,7 +157,7 @@ func TestTheExplainerAgreesWithTheEngine(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 2031))
 	samples := validSamples(t)
 	invalid, unexplained := 0, 0
-	for i := range 3000 {
+	for i := range *mutants {
 		s := samples[i%len(samples)]
 		text, edit := mutate.Edit(s.text, rng)
 		d, err := xmltree.Parse(text, xmltree.Limits{})

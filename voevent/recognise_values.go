@@ -199,6 +199,9 @@ func isID(s string) bool {
 // may stand unescaped. XSD 1.0 part 2 §3.2.17. It follows libxml2, whose verdicts VOEvent brokers have always had; the
 // schema engine is stricter here ("http://") and laxer there ("http://host:port").
 func isURI(s string) bool {
+	if isPlainURI(s) {
+		return true
+	}
 	if !utf8.ValidString(s) {
 		return false
 	}
@@ -211,6 +214,45 @@ func isURI(s string) bool {
 	}
 	return isHierarchy(s)
 }
+
+// isPlainURI knows the forms that nearly all URIs have, such as ivo://a.b/c#d, in one pass. False means nothing.
+func isPlainURI(s string) bool {
+	i := 0
+	for i < len(s) && s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z' {
+		i++
+	}
+	if i == 0 || len(s) < i+4 || s[i:i+3] != "://" {
+		return false
+	}
+	for i += 3; i < len(s) && plainURI[s[i]] == 1; i++ { // the authority
+	}
+	if i < len(s) && s[i] != '/' && s[i] != '?' && s[i] != '#' {
+		return false
+	}
+	fragment := false
+	for ; i < len(s); i++ {
+		if plainURI[s[i]] == 0 {
+			if s[i] != '#' || fragment {
+				return false
+			}
+			fragment = true
+		}
+	}
+	return true
+}
+
+// plainURI marks the characters that may stand in an authority (1) and those that may stand behind it besides (2).
+var plainURI = func() (t [256]byte) {
+	for c := range t {
+		switch {
+		case c >= '0' && c <= '9', c|0x20 >= 'a' && c|0x20 <= 'z', c == '.', c == '-', c == '_', c == '~':
+			t[c] = 1
+		case c < 128 && strings.IndexByte("/?:@!$&'()*+,;=", byte(c)) >= 0:
+			t[c] = 2
+		}
+	}
+	return t
+}()
 
 func isScheme(s string) bool {
 	for i := range len(s) {
