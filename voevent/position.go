@@ -20,7 +20,8 @@ type Position struct {
 // Position returns where on the sky it happened, if the notice says so. It reads Position2D of the ObservationLocation, or the
 // first two coordinates of Position3D where there is no Position2D; never an ObservatoryLocation. Numbers that only look like
 // a position are none:
-//   - coordinates that are not FK5 or ICRS (FK4, geodetic, solar ...), not in degrees, not numbers or out of range;
+//   - coordinates that are not FK5 or ICRS (FK4, geodetic, solar ...), not in degrees, not numbers or out of range; in a
+//     system of an unknown name they count if the first one is called RA;
 //   - fillers: Coords_String says unavailable or Coords_Type is 0, as GCN marks notices without localisation; or exactly
 //     0, 0 without a radius between 0 and 180 degrees, which other publishers write;
 //   - a radius of 180 degrees or more, which is the whole sky.
@@ -71,7 +72,7 @@ func (l *Location) onSky() bool {
 	for _, id := range [...]string{l.CoordSystemID, l.CoordSystem, l.SpaceRefFrame} {
 		for part := range strings.SplitSeq(strings.ToUpper(id), "-") {
 			switch part {
-			case "FK5", "ICRS":
+			case "FK5", "ICRS", "J2000":
 				return true
 			case "FK4", "GEOD", "GEO_D", "GEO_C", "ECLIPTIC", "GALACTIC", "GALACTIC_II", "SUPER_GALACTIC":
 				return false
@@ -82,8 +83,8 @@ func (l *Location) onSky() bool {
 	if l.Position2D != nil {
 		name = strings.ToUpper(l.Position2D.Name1)
 	}
-	unnamed := l.CoordSystemID == "" && l.CoordSystem == "" && l.SpaceRefFrame == ""
-	return strings.HasPrefix(name, "RA") || unnamed && name == ""
+	unnamed := l.CoordSystemID == "" && l.CoordSystem == ""
+	return l.SpaceRefFrame == "" && (strings.HasPrefix(name, "RA") || unnamed && name == "")
 }
 
 func (s *Position2D) point(p *Position) bool {

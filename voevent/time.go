@@ -180,14 +180,14 @@ func toUTC(t time.Time, s scale) (time.Time, bool) {
 	return taiToUTC(t)
 }
 
-// tdbMinusTT is good to about 30 microseconds. Explanatory Supplement to the Astronomical Almanac, 1992, eq. 2.222-1.
+// tdbMinusTT is good to about 30 microseconds, and rounded so as to look no better. Explanatory Supplement to the Astronomical Almanac, 1992, eq. 2.222-1.
 func tdbMinusTT(t time.Time) time.Duration {
 	j2000 := time.Date(2000, 1, 1, 12, 0, 0, 0, time.UTC)
 	days := float64(t.Unix()-j2000.Unix()) / 86400
 	anomaly := (357.53 + 0.9856003*days) * math.Pi / 180
 	jupiter := (246.11 + 0.90251792*days) * math.Pi / 180
 	seconds := 0.001657*math.Sin(anomaly) + 0.000022*math.Sin(jupiter)
-	return time.Duration(seconds * float64(time.Second))
+	return time.Duration(seconds * float64(time.Second)).Round(10 * time.Microsecond)
 }
 
 // leaps are the days on whose first moment TAI-UTC, 10 s since 1972, grew by one second. IERS Bulletin C; there is no leap
@@ -198,7 +198,9 @@ var leaps = [...]time.Time{
 	day(1994, 7), day(1996, 1), day(1997, 7), day(1999, 1), day(2006, 1), day(2009, 1), day(2012, 7), day(2015, 7), day(2017, 1),
 }
 
-func day(year int, month time.Month) time.Time { return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC) }
+func day(year int, month time.Month) time.Time {
+	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
+}
 
 // taiToUTC converts a reading of TAI.
 func taiToUTC(tai time.Time) (time.Time, bool) {
