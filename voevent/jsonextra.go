@@ -134,11 +134,13 @@ func namespaceOf(version string) string {
 // defaultPrefix is the prefix of the root unless "xml"/"prefix" says another.
 const defaultPrefix = "voe"
 
-// rootAttrs have members of their own. schemaLocation counts as known only under its usual prefix.
+// rootAttrs have members of their own: those with a key in the notice itself. In drafts before 1.1 the attribute id was
+// what ivorn is now. schemaLocation counts as known only under its usual prefix.
 var rootAttrs = []jsonAttr{
+	{local: "ivorn", key: "ivorn"},
+	{local: "id", key: "id"},
+	{local: "role", key: "role"},
 	{local: "version"},
-	{local: "ivorn"},
-	{local: "role"},
 	{local: "schemaLocation", space: xsiNamespace, prefix: "xsi"},
 }
 

@@ -18,13 +18,14 @@ func (d *jsonDecoder) event(v *jsonValue) (*xmlElement, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !hasKey(v, "ivorn") {
+	if !hasKey(v, "ivorn") && !hasKey(v, "id") {
 		d.path.member("ivorn")
 		return nil, d.fail(`a notice needs a name, such as "ivo://org.example/stream#42"`)
 	}
-	for _, a := range []jsonAttr{{local: "ivorn", key: "ivorn"}, {local: "role", key: "role"}} {
-		if m := v.get(a.key); m != nil {
-			if err := d.attr(root, &a, m); err != nil {
+	for i := range rootAttrs {
+		a := &rootAttrs[i]
+		if m := v.get(a.key); m != nil && a.key != "" {
+			if err := d.attr(root, a, m); err != nil {
 				return nil, err
 			}
 		}
@@ -42,7 +43,7 @@ func (d *jsonDecoder) event(v *jsonValue) (*xmlElement, error) {
 		v.get(derived)
 	}
 	return root, d.nothingElse(v, func() []string {
-		known := append([]string{"voevent", "ivorn", "role"}, rootShape.keys()...)
+		known := append([]string{"voevent", "ivorn", "id", "role"}, rootShape.keys()...)
 		return append(known, "child_order", "xml", "signature", "summary", "raw")
 	})
 }

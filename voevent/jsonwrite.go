@@ -36,9 +36,9 @@ func (j *jsonEncoder) root() {
 		j.key("voevent")
 		j.buf = append(j.buf, "null"...)
 	}
-	for _, name := range []string{"ivorn", "role"} {
-		if v, ok := j.doc.Attr(n, name); ok {
-			j.member(name, v)
+	for _, a := range rootAttrs {
+		if v, ok := j.doc.Attr(n, a.local); ok && a.key != "" {
+			j.member(a.key, v)
 		}
 	}
 	from := len(j.kids)
