@@ -17,8 +17,6 @@ func printConfig(w io.Writer, c Config) error {
 		return fmt.Errorf("config: %w", err)
 	}
 	comment(&n, reflect.TypeFor[Config](), map[reflect.Type]bool{})
-	n.HeadComment = "Configuration of Tocsin: tocsin serve --config FILE. Fields that are left out keep the values shown here.\n" +
-		"Unknown fields are errors. docs/RUNNING.md has examples."
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
@@ -31,6 +29,8 @@ func printConfig(w io.Writer, c Config) error {
 	// An empty line between the top-level fields makes the file readable.
 	text := b.String()
 	var out strings.Builder
+	out.WriteString("# Configuration of Tocsin, for tocsin serve --config FILE. A field that is left out has its default; a list replaces\n" +
+		"# the default list; unknown fields are errors. docs/RUNNING.md has examples.\n\n")
 	previous := ""
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "# ") && previous != "" && !strings.HasPrefix(previous, "# ") && previous != "\n" {

@@ -74,10 +74,12 @@ func readPool(file string) (*x509.CertPool, error) {
 func advice(err error, where string) error {
 	var op *net.OpError
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
-		return fmt.Errorf("no broker answers at %s; start one with: tocsin serve (%w)", where, err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("no broker answers at %s; start one with: tocsin serve (%w)", where, syscall.ECONNREFUSED)
+	case errors.Is(err, syscall.ENOENT):
+		return fmt.Errorf("no broker answers at %s: there is no such socket", where)
 	case errors.As(err, &op) && op.Op == "dial":
-		return fmt.Errorf("%s cannot be reached: %w", where, err)
+		return fmt.Errorf("%s cannot be reached: %w", where, op.Err)
 	}
 	return err
 }
