@@ -262,6 +262,21 @@ func TestFromJSONRefuses(t *testing.T) {
 	}
 }
 
+func TestNullCountsAsAbsent(t *testing.T) {
+	plain, err := voevent.FromJSON([]byte(`{"voevent":"2.0","ivorn":"a","why":{"items":[]},"what":{"params":[{"name":"b"}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nulls, err := voevent.FromJSON([]byte(`{"voevent":"2.0","ivorn":"a","role":null,"who":null,"why":{"expires":null,"items":[]},` +
+		`"what":{"params":[{"name":"b","value":null}],"groups":null,"order":null},"xml":null}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(plain, nulls) {
+		t.Errorf("got %s", nulls)
+	}
+}
+
 func TestFromJSONBoundsSize(t *testing.T) {
 	for name, js := range map[string]string{
 		"bytes":   `{"voevent":"2.0","ivorn":"` + strings.Repeat("a", 17<<20) + `"}`,

@@ -1,9 +1,13 @@
 package voevent
 
 import (
+	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // FuzzParseJSON compares the scanner with the standard library's: what it takes is JSON with the same content, and what
@@ -71,6 +75,72 @@ func same(v *jsonValue, want any) bool {
 		return v.kind == 't' && w || v.kind == 'f' && !w
 	}
 	return v.kind == 'n' && want == nil
+}
+
+// Everybody who reads the page or the schema must find every member there.
+func TestEveryMemberIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/VOEVENT-JSON.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := os.ReadFile("../schemas/voevent.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var walk func(s *jsonShape, seen map[*jsonShape]bool)
+	walk = func(s *jsonShape, seen map[*jsonShape]bool) {
+		if seen[s] {
+			return
+		}
+		seen[s] = true
+		names := s.members()
+		for i := range s.children {
+			c := &s.children[i]
+			if c.key != "" && s != dataShape && s != rowShape {
+				names = append(names, c.key)
+			}
+			if c.shape != nil {
+				walk(c.shape, seen)
+			}
+		}
+		if s == dataShape || s == rowShape {
+			return
+		}
+		for _, k := range names {
+			if !strings.Contains(string(page), "`"+k+"`") {
+				t.Errorf("docs/VOEVENT-JSON.md does not name %s", k)
+			}
+			if !strings.Contains(string(schema), `"`+k+`": {`) {
+				t.Errorf("schemas/voevent.schema.json does not name %s", k)
+			}
+		}
+	}
+	walk(rootShape, make(map[*jsonShape]bool))
+
+	_, example, ok := strings.Cut(string(page), "```json\n")
+	example, _, closed := strings.Cut(example, "```")
+	if !ok || !closed {
+		t.Fatal("the page has no example")
+	}
+	xml, err := FromJSON([]byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Parse(xml)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ToJSON(e, JSONOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(example)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(compact.String(), string(again)); diff != "" {
+		t.Errorf("the page's example is not what ToJSON writes: -page +written\n%s", diff)
+	}
 }
 
 // The members of folded elements share one object, so their names must not meet.
