@@ -1,6 +1,8 @@
 package voevent
 
 import (
+	"slices"
+
 	"tocsin/schemas"
 	"tocsin/voevent/xmltree"
 )
@@ -218,10 +220,8 @@ func (w *walker) attributeValue(n xmltree.Node, a *xmltree.Attr, f *form, v valu
 		return true
 	}
 	s := collapseSpace(a.Value)
-	for _, old := range w.ids[:w.nids] {
-		if old == s {
-			return w.fault(fault{kind: repeatedID, node: n, attr: a, form: f, value: v})
-		}
+	if slices.Contains(w.ids[:w.nids], s) {
+		return w.fault(fault{kind: repeatedID, node: n, attr: a, form: f, value: v})
 	}
 	if w.nids == len(w.ids) {
 		w.unsure = true

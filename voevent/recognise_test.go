@@ -166,15 +166,15 @@ func TestTheExplainerAgreesWithTheEngine(t *testing.T) {
 		}
 		errs, _ := standing(d, engines[d.Space(d.Root())].judge(d))
 		var faults []fault
+		stricter := true
 		w := walker{d: d, root: formOf(d), explain: func(f fault) {
-			if !stricterThanEngine(f) {
-				faults = append(faults, f)
-			}
+			faults = append(faults, f)
+			stricter = stricter && stricterThanEngine(f)
 		}}
 		w.element(d.Root(), w.root)
 		switch {
-		case len(errs) == 0 && len(faults) > 0 && !w.unsure:
-			t.Errorf("%s: %s: the explainer finds %+v in a valid document\n%s", s.name, edit, faults[0], text)
+		case len(errs) == 0 && !stricter && !w.unsure:
+			t.Errorf("%s: %s: the explainer finds %+v in a valid document\n%s", s.name, edit, faults, text)
 		case len(errs) > 0:
 			invalid++
 			if len(faults) == 0 && !w.unsure {
@@ -184,7 +184,7 @@ func TestTheExplainerAgreesWithTheEngine(t *testing.T) {
 		}
 	}
 	t.Logf("%d invalid mutants, %d of them unexplained", invalid, unexplained)
-	if unexplained*20 > invalid {
+	if unexplained*200 > invalid {
 		t.Errorf("%d of %d invalid mutants are not explained", unexplained, invalid)
 	}
 }

@@ -2,6 +2,7 @@ package voevent
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -40,12 +41,7 @@ func matches(v value, s string) bool {
 	case citeWord, citeToken:
 		return s == "followup" || s == "supersedes" || s == "retraction"
 	}
-	for _, w := range vocabulary[v] {
-		if s == w {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(vocabulary[v], s)
 }
 
 // collapseSpace does the white-space normalisation of most simple types: outer white space off, inner runs to one space.
@@ -188,7 +184,8 @@ func daysIn(year, month int) int {
 func isID(s string) bool {
 	for i, r := range s {
 		letter := r|0x20 >= 'a' && r|0x20 <= 'z' || r == '_' || r >= utf8.RuneSelf && unicode.IsLetter(r)
-		if !letter && (i == 0 || !(r >= '0' && r <= '9' || r == '-' || r == '.' || r >= utf8.RuneSelf && (unicode.IsDigit(r) || unicode.IsMark(r)))) {
+		inner := r >= '0' && r <= '9' || r == '-' || r == '.' || r >= utf8.RuneSelf && (unicode.IsDigit(r) || unicode.IsMark(r))
+		if !letter && (i == 0 || !inner) {
 			return false
 		}
 	}
@@ -258,7 +255,8 @@ func isScheme(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if !letter && (i == 0 || !(c-'0' <= 9 || c == '+' || c == '-' || c == '.')) {
+		inner := c-'0' <= 9 || c == '+' || c == '-' || c == '.'
+		if !letter && (i == 0 || !inner) {
 			return false
 		}
 	}
@@ -318,13 +316,13 @@ func isAuthority(s string) bool {
 // that xs:anyURI lets stand for their escapes.
 func uriChars(s, more string) bool {
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '%':
+		switch c := s[i]; c {
+		case '%':
 			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
 				return false
 			}
 			i += 2
-		case c == '#' || c == '[' || c == ']' || c == ':' || c == '@' || c == '/' || c == '?':
+		case '#', '[', ']', ':', '@', '/', '?':
 			if strings.IndexByte(more, c) < 0 {
 				return false
 			}

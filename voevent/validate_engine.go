@@ -8,11 +8,11 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/jacoelho/xsd"
-	"github.com/jacoelho/xsd/xsderrors"
-
 	"tocsin/schemas"
 	"tocsin/voevent/xmltree"
+
+	"github.com/jacoelho/xsd"
+	"github.com/jacoelho/xsd/xsderrors"
 )
 
 // maxEngineErrors bounds what the engine collects of one document. It is large because some of its errors are set aside
@@ -82,15 +82,13 @@ func (e *engine) judge(d *xmltree.Document) []*xsderrors.Error {
 }
 
 func flatten(out []*xsderrors.Error, err error) []*xsderrors.Error {
-	var many xsderrors.Errors
-	if errors.As(err, &many) {
+	if many, ok := errors.AsType[xsderrors.Errors](err); ok {
 		for _, one := range many {
 			out = flatten(out, one)
 		}
 		return out
 	}
-	var one *xsderrors.Error
-	if errors.As(err, &one) {
+	if one, ok := errors.AsType[*xsderrors.Error](err); ok {
 		copied := *one
 		return append(out, &copied)
 	}

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jacoelho/xsd/xsderrors"
-
 	"tocsin/schemas"
 	"tocsin/voevent/xmltree"
+
+	"github.com/jacoelho/xsd/xsderrors"
 )
 
 // schema lets the schema engine judge the document and explains its verdict.
@@ -81,7 +81,7 @@ func (c *checker) explainFault(f fault) {
 	case badValue:
 		c.badValue(f)
 	case badOrder:
-		c.add("wrong-order", f.node, nil, "%s comes too late: in %s the order must be %s.", name, c.label(c.d.Parent(f.node)), kidNames(f.form, ", "))
+		c.add("wrong-order", f.node, nil, "%s comes too late: in %s the order must be %s.", name, c.label(c.d.Parent(f.node)), kidNames(f.form))
 	case repeated:
 		c.repeated(f)
 	case missingElement:
@@ -97,7 +97,7 @@ func (c *checker) explainFault(f fault) {
 		}
 		c.add("missing-attribute", f.node, nil, "%s has no attribute %s, which must be there.", name, f.name)
 	case missingContent:
-		c.add("empty-element", f.node, nil, "%s is empty. It must hold at least one of %s, or be left out.", name, kidNames(f.form, ", "))
+		c.add("empty-element", f.node, nil, "%s is empty. It must hold at least one of %s, or be left out.", name, kidNames(f.form))
 	case repeatedID:
 		c.add("id-repeated", f.node, f.attr, "The id %q is used twice in this notice. An id must be unique.", f.attr.Value)
 	}
@@ -110,7 +110,7 @@ func (c *checker) strayText(f fault) {
 		offset++
 	}
 	c.addAt("text-in-element-only", parent, offset, "", fmt.Sprintf("%s holds the text %s directly. Only elements may stand there (%s).",
-		c.label(parent), sayText(c.d.Text(f.node)), kidNames(f.form, ", ")))
+		c.label(parent), sayText(c.d.Text(f.node)), kidNames(f.form)))
 }
 
 func (c *checker) repeated(f fault) {
@@ -153,13 +153,13 @@ func (c *checker) badElement(f fault) {
 	case f.form.model == wordsOnly:
 		c.add("element-in-text", f.node, nil, "%s should hold text only, but holds the element %s. Write <, > and & as &lt;, &gt; and &amp; if they are part of the text.", where, local)
 	case isKnownElement(local):
-		c.add("misplaced-element", f.node, nil, "%s is not allowed in %s. Allowed there: %s.", c.label(f.node), where, kidNames(f.form, ", "))
+		c.add("misplaced-element", f.node, nil, "%s is not allowed in %s. Allowed there: %s.", c.label(f.node), where, kidNames(f.form))
 	default:
 		guess := closestWord(local, elementNamesOf(f.form))
 		if guess != "" {
 			guess = " Is " + guess + " meant?"
 		}
-		c.add("unknown-element", f.node, nil, "VOEvent has no element %s.%s Allowed in %s: %s.", local, guess, where, kidNames(f.form, ", "))
+		c.add("unknown-element", f.node, nil, "VOEvent has no element %s.%s Allowed in %s: %s.", local, guess, where, kidNames(f.form))
 	}
 }
 
@@ -192,12 +192,11 @@ func (f *form) attribute(name string) bool {
 
 // badValue explains a literal that is none of its type.
 func (c *checker) badValue(f fault) {
-	what, got := c.label(f.node), ""
+	what, got := c.label(f.node), c.d.Value(f.node)
 	if f.attr != nil {
 		got = f.attr.Value
 		what += " has " + f.attr.Local + "=" + sayText(got)
 	} else {
-		got = c.d.Value(f.node)
 		what += " is " + sayText(got)
 	}
 	switch f.value {
@@ -269,7 +268,7 @@ func sayList(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
-func kidNames(f *form, sep string) string { return strings.Join(elementNamesOf(f), sep) }
+func kidNames(f *form) string { return strings.Join(elementNamesOf(f), ", ") }
 
 func elementNamesOf(f *form) []string {
 	out := make([]string, len(f.kids))

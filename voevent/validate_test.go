@@ -12,9 +12,9 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"github.com/google/go-cmp/cmp"
-
 	"tocsin/internal/testbed"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // A damage replaces the first from by to in a fixture, and says which finding must come of it.

@@ -18,13 +18,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jacoelho/xsd"
-
 	"tocsin/internal/mutate"
 	"tocsin/internal/testbed"
 	"tocsin/schemas"
 	"tocsin/voevent"
 	"tocsin/voevent/xmltree"
+
+	"github.com/jacoelho/xsd"
 )
 
 var mutants = flag.Int("mutants", 24000, "how many damaged notices to compare with xmllint")

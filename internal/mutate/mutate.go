@@ -67,12 +67,12 @@ var edits = []struct {
 
 func renameElement(p page, rng *rand.Rand) ([]byte, bool) {
 	e := p.pick(rng)
-	return p.rename(e, sameprefix(p, e, pick(rng, elementNames))), true
+	return p.rename(e, samePrefix(e, pick(rng, elementNames))), true
 }
 
 func misspellElement(p page, rng *rand.Rand) ([]byte, bool) {
 	e := p.pick(rng)
-	return p.rename(e, sameprefix(p, e, misspell(p.local(e), rng))), true
+	return p.rename(e, samePrefix(e, misspell(p.local(e), rng))), true
 }
 
 func dropElement(p page, rng *rand.Rand) ([]byte, bool) {
@@ -89,7 +89,7 @@ func addElement(p page, rng *rand.Rand) ([]byte, bool) {
 	e := p.pick(rng)
 	name := pick(rng, elementNames)
 	if rng.IntN(4) == 0 { // an STC element where the prefix of the place is an STC one, or anywhere as default
-		name = sameprefix(p, e, name)
+		name = samePrefix(e, name)
 	}
 	var text string
 	switch rng.IntN(4) {

@@ -184,7 +184,7 @@ func (p page) addAttr(e elem, name, value string) []byte {
 	return splice(p.src, e.nameTo, e.nameTo, " "+name+`="`+value+`"`)
 }
 
-func sameprefix(p page, e elem, name string) string {
+func samePrefix(e elem, name string) string {
 	if i := strings.IndexByte(e.name, ':'); i >= 0 {
 		return e.name[:i+1] + name
 	}
