@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/internal/testbed"
 	"tocsin/voevent/xmltree"
 )
 
@@ -325,6 +326,38 @@ func TestAnswersAreThoseOfLibxml2(t *testing.T) {
 		if (got == "true") != answers[i].want {
 			t.Errorf("%s: libxml2 says %s, the table %v", answers[i].expression, got, answers[i].want)
 		}
+	}
+}
+
+// The same expressions over real notices, which have other things in other places.
+func TestAnswersAboutRealNoticesAreThoseOfLibxml2(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(testbed.Corpus(t, "voevent"), "*.xml"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files", err)
+	}
+	var expressions []string
+	for _, a := range answers {
+		expressions = append(expressions, a.expression)
+	}
+	asked := 0
+	for i := 0; i < len(files); i += 1 + len(files)/20 {
+		raw, err := os.ReadFile(files[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := xmltree.Parse(raw, xmltree.Limits{})
+		if err != nil || strings.Contains(string(raw), "<?xml-") || strings.Contains(string(raw), "<!--") {
+			continue // comments and instructions are not in the tree
+		}
+		asked++
+		for j, want := range askLibxml2(t, files[i], expressions) {
+			if got, err := evaluate(d, expressions[j]); err != nil || got != (want == "true") {
+				t.Errorf("%s: %s: %v, %v; libxml2 says %s", filepath.Base(files[i]), expressions[j], got, err, want)
+			}
+		}
+	}
+	if asked < 5 {
+		t.Errorf("only %d notices could be asked about", asked)
 	}
 }
 
