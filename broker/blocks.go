@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"tocsin/journal"
 )
@@ -17,8 +18,9 @@ const blockSize = 64
 // ring. Followers at about the same place share one read: a block is read once,
 // however many ask for it meanwhile, and the last used ones are kept.
 type blocks struct {
-	log journal.Log
-	max int64 // bytes
+	log     journal.Log
+	max     int64         // bytes
+	filters *atomic.Int32 // followers that have one
 
 	mu    sync.Mutex
 	index map[journal.Seq]*list.Element // of *block, by its number
@@ -32,15 +34,15 @@ type block struct {
 	number  journal.Seq
 	ready   chan struct{}
 	notices []*Notice
-	whole   bool // nothing can be added to it any more
+	upto    journal.Seq // all that is kept up to here is in it
 	err     error
 	bytes   int64
 
 	counted bool // in blocks.bytes; guarded by blocks.mu
 }
 
-func newBlocks(log journal.Log, maxBytes int64) *blocks {
-	return &blocks{log: log, max: maxBytes, index: make(map[journal.Seq]*list.Element), used: list.New()}
+func newBlocks(log journal.Log, maxBytes int64, filters *atomic.Int32) *blocks {
+	return &blocks{log: log, max: maxBytes, filters: filters, index: make(map[journal.Seq]*list.Element), used: list.New()}
 }
 
 // read fills dst with notices that follow after, from one block; hit says that
@@ -70,11 +72,9 @@ func (c *blocks) read(ctx context.Context, after journal.Seq, dst []*Notice) (n 
 	if n > 0 {
 		return n, dst[n-1].Seq, hit, nil
 	}
-	next = after
-	if b.whole {
-		next = (b.number + 1) * blockSize
-	}
-	return 0, next, hit, nil
+	// A block that was read for somebody else may end before what this caller
+	// looks for: then it has to ask again, and must not go on.
+	return 0, max(after, b.upto), hit, nil
 }
 
 // get returns the block and true, or a new one and false: then the caller fills
@@ -93,9 +93,9 @@ func (c *blocks) get(number journal.Seq) (*block, bool) {
 
 func (c *blocks) fill(ctx context.Context, b *block) {
 	defer close(b.ready)
-	b.notices, b.whole, b.err = c.load(ctx, b.number)
+	b.notices, b.upto, b.err = c.load(ctx, b.number)
 	for _, n := range b.notices {
-		b.bytes += weight(n)
+		b.bytes += n.weight
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,7 +105,7 @@ func (c *blocks) fill(ctx context.Context, b *block) {
 	}
 	c.bytes += b.bytes
 	b.counted = true
-	if b.err != nil || !b.whole {
+	if b.err != nil || b.upto < (b.number+1)*blockSize { // more can come
 		c.remove(e)
 		return
 	}
@@ -124,7 +124,7 @@ func (c *blocks) remove(e *list.Element) {
 	}
 }
 
-func (c *blocks) load(ctx context.Context, number journal.Seq) ([]*Notice, bool, error) {
+func (c *blocks) load(ctx context.Context, number journal.Seq) ([]*Notice, journal.Seq, error) {
 	end := (number + 1) * blockSize
 	_, last := c.log.Bounds() // before reading: what comes later is not in it
 	var (
@@ -134,18 +134,21 @@ func (c *blocks) load(ctx context.Context, number journal.Seq) ([]*Notice, bool,
 	for after := number * blockSize; after < end; {
 		n, err := c.log.Read(ctx, after, dst[:min(blockSize, int(end-after))])
 		if err != nil {
-			return nil, false, fmt.Errorf("broker: reading the journal after %d: %w", after, err)
+			return nil, 0, fmt.Errorf("broker: reading the journal after %d: %w", after, err)
 		}
 		if n == 0 {
 			break
 		}
 		for i := range n {
 			if dst[i].Seq > end { // all between after and here was trimmed
-				return notices, true, nil
+				return notices, end, nil
 			}
-			notices = append(notices, &Notice{Record: dst[i], Attempt: 1, parsed: &parsed{}})
+			notices = append(notices, newNotice(dst[i], c.filters.Load() > 0))
 		}
 		after = dst[n-1].Seq
 	}
-	return notices, last >= end, nil
+	if len(notices) > 0 {
+		return notices, notices[len(notices)-1].Seq, nil
+	}
+	return nil, min(last, end), nil
 }

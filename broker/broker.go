@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,6 +73,7 @@ type Broker struct {
 	ring     *ring
 	blocks   *blocks
 	writer   writer
+	filters  atomic.Int32  // followers that have one
 	fresh    chan struct{} // the ring has got more than its followers were told
 	started  time.Time
 	refusals refusalRing
@@ -130,13 +132,14 @@ func New(c Config) (*Broker, error) {
 	}
 	b := &Broker{
 		c: c, policy: c.Policy, throttle: newThrottle(c.Rate), log: c.Logger, m: m,
-		blocks: newBlocks(c.Log, c.CacheBytes/4), fresh: make(chan struct{}, 1), started: c.Now(),
+		fresh: make(chan struct{}, 1), started: c.Now(),
 		followers: make(map[*Follower]struct{}), durables: make(map[string]*queue),
 		writer: writer{
 			log: c.Log, interval: c.ReceiptInterval, logger: c.Logger, m: m,
 			signal: make(chan struct{}, 1), many: make(chan struct{}, 1),
 		},
 	}
+	b.blocks = newBlocks(c.Log, c.CacheBytes/4, &b.filters)
 	if b.policy == nil {
 		b.policy = &rulePolicy{standard: defaultLocal}
 	}
@@ -174,7 +177,7 @@ func (b *Broker) preload(ctx context.Context) error {
 			return nil
 		}
 		for i := range n {
-			b.ring.push([]*Notice{{Record: dst[i], Attempt: 1, parsed: &parsed{}}})
+			b.ring.push([]*Notice{newNotice(dst[i], false)})
 		}
 		after = dst[n-1].Seq
 	}
@@ -184,18 +187,21 @@ func (b *Broker) preload(ctx context.Context) error {
 // calls it: it must be quick.
 func (b *Broker) committed(records []journal.Record) {
 	now := b.now()
+	filtered := b.filters.Load() > 0
 	notices := make([]*Notice, 0, len(records))
 	for i := range records {
 		r := &records[i]
 		p, ok := r.Attach.(*pending)
 		if !ok { // appended past the broker
-			n := &Notice{Record: *r, Attempt: 1, parsed: &parsed{}}
-			n.Attach = nil
-			notices = append(notices, n)
+			notices = append(notices, newNotice(*r, filtered))
 			continue
 		}
 		n := p.notice
 		n.Seq, n.Flags = r.Seq, r.Flags // all else is as it was handed over
+		if !filtered {
+			n.parsed = &parsed{} // nobody needs the tree, which is far larger than the text
+		}
+		n.weigh(filtered)
 		notices = append(notices, n)
 		b.m.appendTime.Observe(now.Sub(p.enqueued).Seconds())
 		if n.Invalid() {

@@ -85,6 +85,8 @@ type Follower struct {
 	started bool
 	cancel  context.CancelCauseFunc // of Run, nil before it
 	cause   error                   // why the broker ended it
+	filters bool                    // it counts as one that has a filter
+	over    bool                    // Run has ended
 
 	// Guarded by q.mu.
 	waiting bool        // Run waits for room in the window
@@ -110,7 +112,6 @@ func (b *Broker) Follow(ctx context.Context, s Subscription, sink Sink) (*Follow
 		b: b, sink: sink, began: b.now(), live: b.ring.newest(),
 		kick: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	f.filter.Store(compiled)
 	if s.Durable {
 		if f.q, err = b.durable(ctx, s, from); err != nil {
 			return nil, err
@@ -129,6 +130,7 @@ func (b *Broker) Follow(ctx context.Context, s Subscription, sink Sink) (*Follow
 	if err := b.hold(f, s, from, given); err != nil {
 		return nil, err
 	}
+	f.use(compiled)
 	return f, nil
 }
 
@@ -229,7 +231,7 @@ func (f *Follower) SetFilter(spec filter.Spec) error {
 	if err != nil {
 		return err
 	}
-	f.filter.Store(compiled)
+	f.use(compiled)
 	q := f.q
 	q.mu.Lock()
 	put := false
@@ -241,6 +243,23 @@ func (f *Follower) SetFilter(spec filter.Spec) error {
 	q.mu.Unlock()
 	f.b.writer.put(q, put)
 	return nil
+}
+
+// use puts a filter in the place of the old one; nil takes it away for good.
+func (f *Follower) use(m *filter.Filter) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over {
+		return
+	}
+	f.over = m == nil
+	if m != nil {
+		f.filter.Store(m)
+	}
+	if filters := m != nil && !m.Everything(); filters != f.filters {
+		f.filters = filters
+		f.b.filters.Add(map[bool]int32{true: 1, false: -1}[filters])
+	}
 }
 
 // Rewind goes back to the first notice received at or after since, and delivers

@@ -29,6 +29,24 @@ type Notice struct {
 	Attempt uint16
 
 	parsed *parsed
+	weight int64 // bytes of memory it is counted as
+}
+
+// newNotice makes a notice of a record that is in the journal. Its event, which
+// may be nil, takes six times the text; with filters about, notices without
+// one will get theirs.
+func newNotice(r journal.Record, filtered bool) *Notice {
+	r.Attach = nil
+	n := &Notice{Record: r, Attempt: 1, parsed: &parsed{}}
+	n.weigh(filtered)
+	return n
+}
+
+func (n *Notice) weigh(parsed bool) {
+	n.weight = int64(len(n.Raw)) + 512
+	if parsed {
+		n.weight += 6 * int64(len(n.Raw))
+	}
 }
 
 // parsed is what all copies of a notice share: its event, parsed at most once.
@@ -38,7 +56,8 @@ type parsed struct {
 }
 
 // Event gives the parsed notice. It is parsed at most once, however many
-// followers ask; one that came in since the broker started is parsed already.
+// followers ask; one that came in while a follower had a filter is parsed
+// already.
 // It is nil only when the journal holds bytes that are no VOEvent, which Submit
 // never lets in.
 func (n *Notice) Event() *voevent.Event {

@@ -25,10 +25,6 @@ func newRing(maxBytes int64, last journal.Seq) *ring {
 	return &ring{max: maxBytes, slots: make([]*Notice, 64), last: last, changed: make(chan struct{})}
 }
 
-// weight is what a notice is counted as: its bytes, the record, and the tree of
-// those that are parsed already, which takes about twice the text.
-func weight(n *Notice) int64 { return int64(3*len(n.Raw) + 1024) }
-
 // push appends notices that follow each other. After a gap, which only a
 // journal that breaks its promise could leave, the ring starts afresh.
 func (r *ring) push(notices []*Notice) {
@@ -48,7 +44,7 @@ func (r *ring) push(notices []*Notice) {
 		}
 		r.slots[(r.head+r.n)&(len(r.slots)-1)] = n
 		r.n++
-		r.bytes += weight(n)
+		r.bytes += n.weight
 		r.last = n.Seq
 		for r.bytes > r.max && r.n > 1 {
 			r.drop()
@@ -61,7 +57,7 @@ func (r *ring) drop() {
 	r.slots[r.head] = nil
 	r.head = (r.head + 1) & (len(r.slots) - 1)
 	r.n--
-	r.bytes -= weight(n)
+	r.bytes -= n.weight
 }
 
 func (r *ring) grow() {
@@ -146,12 +142,4 @@ func (r *ring) newest() journal.Seq {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.last
-}
-
-// oldest gives the first number the ring has, or the one after the newest when
-// it is empty.
-func (r *ring) oldest() journal.Seq {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.last - journal.Seq(r.n) + 1
 }

@@ -49,6 +49,7 @@ func (f *Follower) Run(ctx context.Context) error {
 // end lets go of the queue.
 func (f *Follower) end() {
 	q, b := f.q, f.b
+	f.use(nil)
 	q.mu.Lock()
 	grown, put := 0, false
 	if q.holder == f {
@@ -299,9 +300,6 @@ func (b *Broker) pull(ctx context.Context, after journal.Seq, dst []*Notice) (n 
 		b.m.hits.Add(float64(n))
 	} else {
 		b.m.misses.Inc()
-	}
-	if n == 0 && next == after {
-		next = max(after, b.ring.oldest()-1) // nothing is kept between
 	}
 	return n, next, nil, nil
 }
