@@ -162,7 +162,7 @@ func TestMethodsStandNone(t *testing.T) {
 	for _, n := range []xmltree.Node{xmltree.None, 7} {
 		if d.Local(n)+d.Prefix(n)+d.Space(n)+d.Text(n)+d.Value(n)+d.Path(n) != "" || d.Attrs(n) != nil || d.Namespaces(n) != nil ||
 			d.FirstChild(n) != xmltree.None || d.NextElement(n) != xmltree.None || d.Child(n, "a") != xmltree.None || d.Parent(n) != xmltree.None ||
-			d.Offset(n) != 0 || d.End(n) != 0 || d.Blank(n) {
+			d.Offset(n) != 0 || d.End(n) != 0 || d.Blank(n) || d.Kind(n) != xmltree.Text {
 			t.Errorf("node %d has something", n)
 		}
 	}
