@@ -26,7 +26,7 @@ race: ## the same tests under the race detector (needs a C compiler)
 fuzz: ## every fuzz target for FUZZTIME each (FUZZTIME=20s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
-bench: ## benchmarks and the load client, compared with docs/bench.txt (COUNT=6)
+bench: build ## benchmarks and the load client, compared with docs/bench.txt (COUNT=6)
 	scripts/tools.sh benchstat
 	GO=$(GO) COUNT=$(COUNT) scripts/bench.sh
 
@@ -45,8 +45,8 @@ interop: ## against other people's software and the published schemas, where the
 	scripts/setup-test.sh
 	$(GO) test -tags interop -count=1 ./...
 
-soak: ## the long tests: kill -9 under load, a million notices (minutes)
-	TOCSIN_SOAK=1 $(GO) test -count=1 -timeout 60m -v -run 'Soak|Crash' ./...
+soak: build ## minutes of it: kill -9 a hundred times under load, nothing acknowledged lost, nothing out of order
+	$(GO) run ./internal/load -program bin/tocsin -only kill -kills 100
 
 check: lint test race ## what must pass before a commit
 

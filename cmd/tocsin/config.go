@@ -66,18 +66,20 @@ type Upstream struct {
 type Policy struct {
 	Default         string `yaml:"default" doc:"What happens to a notice that no rule speaks of. local: peers on this machine, peers with a client certificate, peers that a listener's allow-list admitted, and upstreams may publish anything. allow: everybody may. deny: nobody may."`
 	RefuseSameIVORN bool   `yaml:"refuse_same_ivorn" doc:"Refuse a notice whose IVORN another kept notice has with other bytes. Otherwise it is accepted and flagged, as VTP 2.0 asks: one notice may come in two versions of VOEvent."`
-	Rules           []Rule `yaml:"rules" doc:"The first rule that fits decides. Each entry: action (allow or deny), and what it applies to: identities, listeners, networks, streams, roles, upstream. All that are given must fit."`
+	Rules           []Rule `yaml:"rules" doc:"The first rule that fits decides. Each entry: action (allow or deny), and what it applies to: identities, listeners, networks, streams, roles, upstream. All that are given must fit. reason: what a refused author is told."`
+	Contact         string `yaml:"contact" doc:"Whom a refused author is told to ask, such as a mail address."`
 }
 
 // Rule is one line of the policy.
 type Rule struct {
 	Action     string   `yaml:"action" doc:"allow or deny."`
 	Identities []string `yaml:"identities,omitempty" doc:"Names from client certificates (the URI, or else the common name), such as spiffe://observatory.example/telescope1; * stands for any characters. An empty name stands for peers without a certificate."`
-	Listeners  []string `yaml:"listeners,omitempty" doc:"Names of listeners or upstreams."`
-	Networks   []string `yaml:"networks,omitempty" doc:"Networks or addresses of the peer."`
+	Listeners  []string `yaml:"listeners,omitempty" doc:"Names of listeners or upstreams; * stands for any characters."`
+	Networks   []string `yaml:"networks,omitempty" doc:"Networks or addresses of the peer; unix for Unix sockets."`
 	Streams    []string `yaml:"streams,omitempty" doc:"Streams such as nasa.gsfc.gcn/SWIFT or org.example/**. * stands for any characters between two slashes, ** for any characters. Case does not matter."`
 	Upstream   *bool    `yaml:"upstream,omitempty" doc:"true: only what upstreams send; false: only what authors send."`
 	Roles      []string `yaml:"roles,omitempty" doc:"observation, prediction, utility or test."`
+	Reason     string   `yaml:"reason,omitempty" doc:"What an author is told whom this rule refuses."`
 }
 
 // Limits protect the broker from its peers.
