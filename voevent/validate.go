@@ -30,6 +30,7 @@ type checker struct {
 	// qualified says that a finding about qualified children is there already: one says it for all.
 	qualified bool
 	hopeless  bool // there is an error among the findings
+	stage     int  // where in out the present stage of the check began
 	// unavailable says that a Param calls the coordinates fillers.
 	unavailable bool
 }
@@ -51,15 +52,22 @@ func (c *checker) add(code string, n xmltree.Node, attr *xmltree.Attr, format st
 
 // addAt takes a finding about something within element n.
 func (c *checker) addAt(code string, n xmltree.Node, offset int, step, message string) {
-	if len(c.out) > 10*maxFindings { // enough to say that there are more
-		if codes[code] == Warning || c.hopeless {
-			return
-		}
+	if c.full(codes[code]) {
+		return
 	}
-	c.hopeless = c.hopeless || codes[code] == Error
 	f := Finding{Code: code, Severity: codes[code], Message: message, Path: c.d.Path(n) + step, Link: "/findings/" + code}
 	f.Line, f.Column = c.place(n, offset)
 	c.out = append(c.out, placed{f, offset})
+}
+
+// full tells whether the present stage has enough findings to say that there are more. Placing one takes time, and a
+// hostile notice may ask for very many. The first error always has room.
+func (c *checker) full(s Severity) bool {
+	if len(c.out)-c.stage > maxFindings && (s == Warning || c.hopeless) {
+		return true
+	}
+	c.hopeless = c.hopeless || s == Error
+	return false
 }
 
 // place returns line and column of an offset at or after the start of node n.

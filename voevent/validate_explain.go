@@ -293,7 +293,7 @@ func (c *checker) translate(errs []*xsderrors.Error, explained bool) {
 		if explained && !strings.Contains(x.Path, "/ObsDataLocation") {
 			continue
 		}
-		if len(c.out) > 10*maxFindings {
+		if c.full(Error) {
 			return
 		}
 		message := strings.TrimPrefix(x.Message, "invalid simple content: ")
@@ -314,6 +314,9 @@ func lastStep(path string) string {
 
 // unresolved warns of an STC reference to a coordinate system that the notice does not define.
 func (c *checker) unresolved(x *xsderrors.Error) {
+	if c.full(Warning) {
+		return
+	}
 	c.out = append(c.out, placed{Finding{
 		Code: "reference-unresolved", Severity: Warning, Line: x.Line, Column: x.Column, Path: x.Path, Link: "/findings/reference-unresolved",
 		Message: fmt.Sprintf("%s refers to the id %s, which no element of this notice has.", lastStep(x.Path), strings.TrimPrefix(x.Message, "IDREF does not resolve: ")),

@@ -9,6 +9,7 @@ import (
 // rules checks what the text of the standard asks for and no schema enforces, and what readers are known to stumble over.
 // It runs for every notice, so it walks the tree by hand and builds nothing.
 func (c *checker) rules() {
+	c.stage = len(c.out)
 	c.envelope()
 	c.identity()
 	root, whereWhen, who := c.d.Root(), xmltree.None, false
