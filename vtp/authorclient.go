@@ -77,7 +77,7 @@ func (a *Author) Send(ctx context.Context, raw []byte) (Receipt, error) {
 }
 
 // Start hands one notice in and leaves its receipt to be waited for, so that one goroutine can keep many in flight. It
-// waits only while the window is full. raw must not change before the receipt. The Pending also has a method Ready.
+// waits only while the window is full. The bytes of raw must not change before the receipt. The Pending also has a method Ready.
 func (a *Author) Start(ctx context.Context, raw []byte) (Pending, error) {
 	a.once.Do(a.init)
 	select {
@@ -95,7 +95,7 @@ func (a *Author) Start(ctx context.Context, raw []byte) (Pending, error) {
 	return t, nil
 }
 
-// connect returns the connection, which it makes when there is none or a new one is needed for each notice. claim says
+// connect returns the connection, which it makes when there is none or a new one is needed for each notice; claim says
 // that a notice will be sent on it.
 func (a *Author) connect(ctx context.Context, claim bool) (*link, error) {
 	select {

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// maxStraysOfAuthor is how many Transport messages other than keep-alives an author may send on one connection.
+	// An author may send maxStraysOfAuthor Transport messages other than keep-alives on one connection.
 	maxStraysOfAuthor = 16
-	// peekBytes and peekTime bound the search for the identifier of a notice that is too long to be read.
+	// The limits peekBytes and peekTime bound the search for the identifier of a notice that is too long to be read.
 	peekBytes = 4 << 10
 	peekTime  = time.Second
 )
@@ -62,8 +62,7 @@ func (c *authorConn) receive(ctx context.Context) string {
 	for {
 		raw, err := c.in.next()
 		if err != nil {
-			var over *OversizeError
-			if errors.As(err, &over) {
+			if over, ok := errors.AsType[*OversizeError](err); ok {
 				c.tooLong(ctx, over)
 			}
 			return endOf(err)

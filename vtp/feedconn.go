@@ -12,10 +12,10 @@ import (
 
 const (
 	feedBuffer = 4 << 10 // holds some eight receipts
-	// batchNotices and batchBytes bound one write, so that the deadline of a write is one for progress.
+	// The limits batchNotices and batchBytes bound one write, so that the deadline of a write is one for progress.
 	batchNotices = 64
 	batchBytes   = 256 << 10
-	// maxControl is how many messages of ours may wait for a write to end.
+	// At most maxControl messages of ours may wait for a write to end.
 	maxControl = 4
 	// Wishes may come this many at once, and then one each wishInterval: each may compile filters and begin a replay.
 	wishBurst    = 8

@@ -16,12 +16,12 @@ import (
 const (
 	headerBytes          = 4
 	defaultMaxFrameBytes = 1 << 20
-	// firstStep is how much is allocated for a frame on the word of its header alone; beyond it the buffer grows only as
+	// As much as firstStep is allocated for a frame on the word of its header alone; beyond it the buffer grows only as
 	// fast as bytes arrive, so a peer pays for our memory with its own traffic.
 	firstStep = 64 << 10
-	// smallBuffer holds any notice seen in ten years of public traffic (at most 7,980 bytes) in one read.
+	// A smallBuffer holds any notice seen in ten years of public traffic (at most 7,980 bytes) in one read.
 	smallBuffer = 8 << 10
-	// largeBuffer serves connections that keep many notices in flight.
+	// A largeBuffer serves connections that keep many notices in flight.
 	largeBuffer = 64 << 10
 )
 

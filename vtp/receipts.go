@@ -26,6 +26,7 @@ type receiver struct {
 	origin   func() string // Origin of a nak for a notice whose own identifier could not be read
 	timeout  time.Duration // of a write
 	pending  int           // how many answers may be outstanding
+	lenient  bool          // a refusal is answered by an ack that says so
 	log      *slog.Logger
 	meter    *meter
 	halt     func(how int32)   // stops reading
@@ -55,7 +56,7 @@ type answer struct {
 	came    time.Time
 }
 
-// submit hands a notice in and sees to its answer. more says that further bytes have arrived already. It returns false
+// submit hands a notice in and sees to its answer; more says that further bytes have arrived already. It returns false
 // when nothing more should be read.
 func (r *receiver) submit(ctx context.Context, raw []byte, more bool) bool {
 	a := answer{came: time.Now()}
@@ -105,14 +106,12 @@ func (r *receiver) answerAll(ctx context.Context) {
 			reportPanic(r.log, r.meter, r.peer, p)
 			r.flush() // Receipts of earlier notices are still due.
 			r.failed(endPanic)
-			for a := range r.queue {
-				abandon(a)
+			for range r.queue { // Nobody else empties it.
 			}
 		}
 	}()
 	for a := range r.queue {
 		if r.fail != "" {
-			abandon(a)
 			continue
 		}
 		if len(r.out) > 0 && !ready(a) {
@@ -135,16 +134,6 @@ func ready(a answer) bool {
 	return ok && p.Ready()
 }
 
-// abandon lets go of a notice that will get no answer.
-func abandon(a answer) {
-	if a.pending == nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	_, _ = a.pending.Wait(ctx)
-}
-
 // answer waits for one outcome and appends what it means to out.
 func (r *receiver) answer(ctx context.Context, a answer) {
 	if a.frame != nil {
@@ -163,7 +152,11 @@ func (r *receiver) answer(ctx context.Context, a answer) {
 		r.out = appendTransport(r.out, &Transport{Role: RoleAck, Origin: receipt.IVORN, Response: r.local, Result: receipt.Result})
 	case errors.As(err, &refusal):
 		kind = receiptNak
-		r.out = appendTransport(r.out, r.nak(refusal))
+		t := r.nak(refusal)
+		if r.lenient {
+			t.Role = RoleAck
+		}
+		r.out = appendTransport(r.out, t)
 		r.log.Info("notice refused", "listener", r.peer.Listener, "remote", r.peer.Remote, "ivorn", refusal.IVORN, "reason", refusal.Reason, "text", shorten(refusal.Text, maxResult))
 		r.meter.nak(refusal.Reason)
 	default:

@@ -294,12 +294,11 @@ func identityOf(c *x509.Certificate) string {
 	return c.Subject.CommonName
 }
 
-// stop ends accepting and returns the sessions that are left; false when that was done before.
-func (e *endpoint) stop() ([]session, bool) {
+// stop ends accepting and returns the sessions that are left.
+func (e *endpoint) stop() []session {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	first := !e.stopping.Swap(true)
-	if first {
+	if !e.stopping.Swap(true) {
 		close(e.stopped)
 	}
 	for l := range e.listeners {
@@ -311,12 +310,12 @@ func (e *endpoint) stop() ([]session, bool) {
 			sessions = append(sessions, a.session)
 		}
 	}
-	return sessions, first
+	return sessions
 }
 
 // shutdown is Shutdown of both servers.
 func (e *endpoint) shutdown(ctx context.Context) error {
-	sessions, _ := e.stop()
+	sessions := e.stop()
 	for _, s := range sessions {
 		s.finish()
 	}

@@ -13,14 +13,16 @@ import (
 )
 
 const (
-	// greetingTime is how long a broker has to greet with an authenticate before it gets our wishes unasked.
+	// A broker has greetingTime to greet with an authenticate before it gets our wishes unasked.
 	greetingTime = 2 * time.Second
-	// finishTime is how long receipts of what has arrived may take at the end.
+	// Receipts of what has arrived may take finishTime at the end.
 	finishTime = 5 * time.Second
-	// resumeOverlap is how much more than the time of absence is asked for, since the two clocks may differ.
+	// By resumeOverlap more than the time of absence is asked for, since the two clocks may differ.
 	resumeOverlap = time.Minute
-	// goodSession is how long a session must have lasted to count as a success when no notice came.
+	// A session without a notice must have lasted goodSession to count as a success.
 	goodSession = time.Minute
+	// A broker that closes within nakGrudge of a nak does so because of it.
+	nakGrudge = 2 * time.Second
 )
 
 // States of a remote.
@@ -41,6 +43,7 @@ type follow struct {
 	pause    time.Duration
 	contact  time.Time // when the remote last sent something; owned by run
 	sessions int       // made so far; owned by run
+	lenient  bool      // the remote disconnects when it gets a nak, so it gets acks; owned by run
 
 	mu     sync.Mutex // guards status
 	status RemoteStatus
@@ -95,6 +98,7 @@ type remoteSession struct {
 	wishes  Wishes // to be asked for in this session
 	greeted bool   // they are out
 	acked   bool
+	naked   time.Time // when the last nak went out; guarded by mu
 	since   time.Time
 }
 
@@ -112,6 +116,7 @@ func (f *follow) session(ctx context.Context) (good bool, err error) {
 	c.out = receiver{
 		conn: conn, peer: peer, ingester: f.ingester, local: f.sub.LocalIVORN, origin: c.unnamed, timeout: 20 * time.Second,
 		pending: orDefault(f.sub.MaxPending, 256), log: f.log, meter: f.meter, halt: c.in.halt, answered: c.answered,
+		lenient: f.lenient,
 	}
 	f.meter.opened()
 	f.sessions++ // After wanted, which looks at earlier ones.
@@ -120,6 +125,11 @@ func (f *follow) session(ctx context.Context) (good bool, err error) {
 	f.log.Info("broker connected", "remote", f.remote.String())
 	reason, err := c.serve(ctx)
 	f.meter.ended(reason)
+	if reason == endPeer && !c.naked.IsZero() && time.Since(c.naked) < nakGrudge && !f.lenient {
+		// Comet does that (it is against VTP 2.0 §3.2), and to be thrown out for each bad notice would cost us good ones.
+		f.lenient = true
+		f.log.Warn("broker disconnects when a notice is refused, so it gets an ack from now on", "remote", f.remote.String())
+	}
 	return c.acked && reason != endRetry || time.Since(c.since) >= goodSession, err
 }
 
@@ -141,6 +151,7 @@ func (c *remoteSession) answered(kind receiptKind) {
 			c.acked = true
 		case receiptNak:
 			s.Refused++
+			c.naked = time.Now()
 		case receiptNone:
 		}
 	})

@@ -12,7 +12,8 @@ type Subscriber struct {
 	// Remotes are the subscriber ports of the brokers; at least one.
 	Remotes []Remote
 	// Ingester gets the notices; required. The remote gets an ack when it has the notice, a nak for a *RefusalError; any
-	// other error ends the session without a receipt, to be begun again after a pause.
+	// other error ends the session without a receipt, to be begun again after a pause. A remote that disconnects on a nak,
+	// as Comet does, gets acks with the reason as text from then on.
 	Ingester Ingester
 	// LocalIVORN is our identifier, optional (VTP 2.0 §3.3).
 	LocalIVORN string

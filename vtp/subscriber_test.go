@@ -200,6 +200,20 @@ func TestANoticeThatCannotBeTakenNowEndsTheSession(t *testing.T) {
 	}
 }
 
+func TestARemoteThatDisconnectsOnANakGetsNoMoreOfThem(t *testing.T) {
+	b := newRemoteBroker(t)
+	subscribe(t, &Subscriber{Remotes: []Remote{b.remote()}, Ingester: newDesk(), NoResume: true})
+	w := b.session()
+	w.send(notice("REFUSE"))
+	w.expectNak(nameOf("REFUSE"), "schema")
+	w.close()
+	w = b.session()
+	w.send(notice("REFUSE"))
+	if text := w.expectAck("REFUSE"); text != "refused as asked" {
+		t.Errorf("%q", text)
+	}
+}
+
 func TestABugInTheIngesterEndsOneSession(t *testing.T) {
 	b := newRemoteBroker(t)
 	subscribe(t, &Subscriber{Remotes: []Remote{b.remote()}, Ingester: newDesk(), NoResume: true})

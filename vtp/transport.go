@@ -17,7 +17,7 @@ const (
 )
 
 // DefaultNamespace is the namespace Transport messages are written in unless told otherwise: that of VTP 2.0's examples
-// and of GCN's servers. pygcn insists on it or one of two others; Comet accepts any.
+// and of GCN's servers. The client pygcn insists on it or one of two others; Comet accepts any.
 const DefaultNamespace = "http://telescope-networks.org/schema/Transport/v1.1"
 
 // Names of Params that carry wishes. Only the first is known outside of Tocsin; others ignore what they do not know.

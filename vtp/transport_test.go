@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
 	"tocsin/internal/testbed"
 	"tocsin/voevent/xmltree"
 )

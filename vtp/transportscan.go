@@ -298,7 +298,7 @@ func (m *messageScan) children(t *Transport) bool {
 
 // meta reads what Meta holds, and its end tag.
 func (m *messageScan) meta(t *Transport) bool {
-	for n := 0; n < maxScanParams; n++ {
+	for range maxScanParams {
 		m.space()
 		if m.literal("</Meta>") {
 			return true

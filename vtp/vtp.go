@@ -45,7 +45,8 @@ type Ingester interface {
 type Pending interface {
 	// Wait returns when the notice is on stable storage: the author then gets an ack. A *RefusalError becomes a nak. Any
 	// other error closes the connection without an answer, which VTP 2.0 §3.2 defines as "try again later". One goroutine
-	// waits at a time; when its ctx ended before the outcome, Wait may be called again.
+	// waits at a time; when its ctx ended before the outcome, Wait may be called again. When the connection is lost nobody
+	// may ever wait.
 	Wait(ctx context.Context) (Receipt, error)
 }
 
