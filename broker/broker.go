@@ -11,11 +11,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"tocsin/broker/filter"
 	"tocsin/journal"
 	"tocsin/voevent"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config is what a Broker is built from. Only Log is required.

@@ -202,8 +202,7 @@ func (b *Broker) compile(s filter.Spec) (*filter.Filter, error) {
 }
 
 func filterText(err error) string {
-	var fe *filter.Error
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*filter.Error](err); ok {
 		return fe.Field + ": " + fe.Text
 	}
 	return err.Error()

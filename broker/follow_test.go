@@ -81,7 +81,7 @@ func TestNobodyWaitsForAStuckOrSilentSubscriber(t *testing.T) {
 	if got := silent.first(t, 8); len(got) != 8 {
 		t.Errorf("the silent one got %d with a window of 8", len(got))
 	}
-	if st := silent.Follower.Status(); st.InFlight != 8 || st.Lag != 500 {
+	if st := silent.Status(); st.InFlight != 8 || st.Lag != 500 {
 		t.Errorf("%d in flight, %d behind", st.InFlight, st.Lag)
 	}
 	if at, ok := silent.OldestUnacked(); !ok || time.Since(at) > time.Minute {
@@ -322,7 +322,7 @@ func TestANewerConnectionTakesOver(t *testing.T) {
 		t.Fatalf("%v, %+v", seqsOf(got), got[0])
 	}
 	older.Acked(2) // counts no more
-	if st := newer.Follower.Status(); st.Cursor != 1 || st.InFlight != 2 {
+	if st := newer.Status(); st.Cursor != 1 || st.InFlight != 2 {
 		t.Errorf("cursor %d, %d in flight", st.Cursor, st.InFlight)
 	}
 	<-older.done

@@ -7,14 +7,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"tocsin/journal"
+
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
@@ -185,7 +186,7 @@ func (r *reader) first(t testing.TB, n int) []Notice {
 	late := time.After(20 * time.Second)
 	for {
 		r.mu.Lock()
-		got, more := r.got[:len(r.got):len(r.got)], r.more
+		got, more := slices.Clip(r.got), r.more
 		r.mu.Unlock()
 		if len(got) >= n {
 			return got

@@ -9,8 +9,7 @@ import (
 
 // FlagInvalid is set in Record.Flags of a notice that was relayed although the
 // check found errors in it. FlagRelayed marks every notice taken in relay mode.
-// journal.FlagSameName marks one whose IVORN another kept notice has with other
-// bytes.
+// The third flag, journal.FlagSameName, is the journal's.
 const (
 	FlagInvalid uint32 = 1 << 0
 	FlagRelayed uint32 = 1 << 1

@@ -110,9 +110,19 @@ func TestWildcard(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{"", "", true}, {"", "a", false}, {"*", "", true}, {"a", "A", false}, {"a", "ab", false}, {"a*", "ab", true},
-		{"*b", "ab", true}, {"*b", "ba", false}, {"a*a", "a", false}, {"a*a", "aa", true}, {"a*b*c", "a-b-b-c", true},
-		{"a*b*c", "a-c-b", false}, {"**x", "x", true},
+		{"", "", true},
+		{"", "a", false},
+		{"*", "", true},
+		{"a", "A", false},
+		{"a", "ab", false},
+		{"a*", "ab", true},
+		{"*b", "ab", true},
+		{"*b", "ba", false},
+		{"a*a", "a", false},
+		{"a*a", "aa", true},
+		{"a*b*c", "a-b-b-c", true},
+		{"a*b*c", "a-c-b", false},
+		{"**x", "x", true},
 	} {
 		if got := wildcard(tt.pattern, tt.text); got != tt.want {
 			t.Errorf("wildcard(%q, %q) = %v", tt.pattern, tt.text, got)

@@ -78,13 +78,6 @@ func (p *past) clone() past {
 	return past{From: p.From, To: p.To, Attempts: maps.Clone(p.Attempts), Settled: maps.Clone(p.Settled)}
 }
 
-// position gives where to read on, and the pass this holds for.
-func (q *queue) position() (journal.Seq, uint64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.read, q.pass
-}
-
 // advance sets the cursor to where everything before it is settled, and says
 // whether it moved. The caller holds mu.
 func (q *queue) advance() bool {

@@ -8,27 +8,23 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"tocsin/journal"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// The bounds of the receipts writer.
+// The bounds of the receipts writer. So many receipts (manyReceipts) are written
+// at once, without waiting for the interval. While the journal takes none,
+// maxUnsaved may be gathered, about 25 MB; beyond it followers pause before
+// their next delivery. Acknowledgements are never held up, so what comes on top
+// is bounded by the windows.
 const (
-	// manyReceipts are written at once, without waiting for the interval.
 	manyReceipts = 4096
-	// maxUnsaved receipts may be gathered while the journal takes none (about
-	// 25 MB). Beyond it followers pause before their next delivery:
-	// acknowledgements are never held up, so what comes on top is bounded by the
-	// windows.
-	maxUnsaved = 1 << 18
-	// moveInterval is how often cursors are written that moved past notices
-	// which the filter left out.
-	moveInterval = time.Second
-	// retryMost is the longest pause between attempts to write.
-	retryMost = 5 * time.Second
-	// definitionsAtOnce share the journal's group commit.
-	definitionsAtOnce = 64
+	maxUnsaved   = 1 << 18
+
+	moveInterval      = time.Second     // how often cursors are written that moved past unwanted notices only
+	retryMost         = 5 * time.Second // the longest pause between attempts to write
+	definitionsAtOnce = 64              // share the journal's group commit
 )
 
 // writer gathers receipts and cursors and gives them to the journal, those of

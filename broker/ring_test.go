@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"tocsin/journal"
+
+	"pgregory.net/rapid"
 )
 
 func TestRingAgreesWithASlice(t *testing.T) {

@@ -92,7 +92,7 @@ func (f *Follower) step(ctx context.Context) error {
 			break
 		}
 		upto = notice.Seq
-		if f.matches(match, notice) {
+		if f.matches(match, notice) { //nolint:contextcheck // a filter has limits of its own
 			batch = append(batch, notice)
 			bytes -= int64(len(notice.Raw))
 		}

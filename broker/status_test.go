@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"tocsin/broker/filter"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // series gives what a registry tells, as "name{labels}" to value; histograms by
@@ -171,8 +171,8 @@ func TestAFilterThatDoesNotEndIsTold(t *testing.T) {
 	h := start(t, Config{FilterLimits: filter.Limits{XPathSteps: 1}})
 	f := h.follow(t, Subscription{ID: "costly", Filter: filter.Spec{XPath: []string{`//Param[@name="TrigID"]`}}}, true)
 	h.ingest(t, padded(1), padded(2))
-	until(t, "failures are counted", func() bool { return f.Follower.Status().FilterFailures == 2 })
-	st := f.Follower.Status()
+	until(t, "failures are counted", func() bool { return f.Status().FilterFailures == 2 })
+	st := f.Status()
 	contains(t, st.FilterError, "xpath")
 	if st.Delivered != 0 || value(h.m.filterFailures) != 2 {
 		t.Errorf("%+v", st)

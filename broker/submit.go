@@ -108,7 +108,7 @@ func (b *Broker) submit(ctx context.Context, s Submission) (*pending, *Error) {
 	if err != nil {
 		return nil, b.unreadable(err)
 	}
-	findings, refused := check(e, s.Relay)
+	findings, refused := check(e, s.Relay) //nolint:contextcheck // the check ends by itself
 	if refused != nil {
 		return nil, refused
 	}
@@ -143,8 +143,11 @@ func (b *Broker) enqueue(ctx context.Context, p *pending) *Error {
 	r := p.notice.Record
 	r.Attach = p
 	p.enqueued = b.now()
-	ok, err := true, error(nil)
-	var journaled journal.Pending
+	var (
+		journaled journal.Pending
+		ok        = true
+		err       error
+	)
 	if b.c.RefuseSameIVORN {
 		journaled, ok, err = b.names.enqueue(ctx, b.c.Log, r)
 	} else {

@@ -285,7 +285,6 @@ type failing struct {
 	mu       sync.Mutex
 	err      error // of appends
 	commit   error
-	put      error
 	commits  int
 	progress []journal.Progress
 	reads    int
@@ -297,6 +296,13 @@ func (l *failing) set(appends, commits error) {
 	l.err, l.commit = appends, commits
 }
 
+// called says how often Commit was called.
+func (l *failing) called() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.commits
+}
+
 type failed struct{ err error }
 
 func (f failed) Wait(context.Context) (journal.Seq, error) { return 0, f.err }
@@ -305,10 +311,10 @@ func (l *failing) Enqueue(ctx context.Context, r journal.Record) (journal.Pendin
 	l.mu.Lock()
 	err := l.err
 	l.mu.Unlock()
-	if err != nil {
-		return failed{err}, nil
+	if err == nil {
+		return l.Log.Enqueue(ctx, r)
 	}
-	return l.Log.Enqueue(ctx, r)
+	return failed{err}, nil
 }
 
 func (l *failing) Commit(ctx context.Context, ps []journal.Progress) error {
