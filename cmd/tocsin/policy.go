@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"tocsin/broker"
+	"tocsin/voevent"
 )
 
 // newPolicy compiles the rules of the configuration. trusted names the listeners that admit only peers whom the
@@ -28,7 +29,21 @@ func newPolicy(p Policy, trusted []string) (broker.Policy, error) {
 	if re := new(broker.RuleError); errors.As(err, &re) {
 		return nil, &ConfigError{Field: "policy." + re.Field, Text: re.Text}
 	}
-	return out, err
+	return ownNotices{out}, err
+}
+
+// ownListener is the source of the notices that the broker itself authors.
+const ownListener = "tocsin"
+
+// ownNotices lets the broker publish what it authors itself, whatever the rules say to others. A peer has an address.
+type ownNotices struct{ broker.Policy }
+
+// MayPublish asks the rules about everybody else.
+func (o ownNotices) MayPublish(s broker.Source, stream string, r voevent.Role) error {
+	if s == (broker.Source{Listener: ownListener, Upstream: true}) {
+		return nil
+	}
+	return o.Policy.MayPublish(s, stream, r)
 }
 
 // remoteIP gives the address of a peer; none for Unix sockets.

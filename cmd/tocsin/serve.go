@@ -279,7 +279,7 @@ func (s *server) handler() http.Handler {
 
 // publish takes in a notice that this program authored.
 func (s *server) publish(ctx context.Context, raw []byte) error {
-	_, err := s.broker.Ingest(ctx, broker.Submission{Raw: raw, Source: broker.Source{Listener: "tocsin", Upstream: true}})
+	_, err := s.broker.Ingest(ctx, broker.Submission{Raw: raw, Source: broker.Source{Listener: ownListener, Upstream: true}})
 	return err
 }
 
