@@ -83,6 +83,10 @@ type Bolt struct {
 
 	own owner // only the owner goroutine touches it
 
+	// afterCommit is nil but in a test that lets the last sync of a
+	// transaction fail.
+	afterCommit func() error
+
 	// index finds records by key and by name. Only the owner changes it, under
 	// mu; it reads it without.
 	index struct {

@@ -117,8 +117,8 @@ func Check(ctx context.Context, path string) (r Report, err error) {
 
 // checker verifies the values of a file.
 type checker struct {
-	report    *Report
-	codec     *codec
+	report *Report
+	codec  *codec
 
 	records []entry // seq, key and size of the good ones, in order
 	entries []entry // of the index, in order of the buckets "index", "recent"

@@ -140,6 +140,11 @@ func (b *Bolt) commit(tx *bolt.Tx) error {
 	if err := tx.Commit(); err != nil {
 		return err
 	}
+	if b.afterCommit != nil {
+		if err := b.afterCommit(); err != nil {
+			return err
+		}
+	}
 	b.own.txid = id
 	return nil
 }

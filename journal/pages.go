@@ -31,6 +31,10 @@ type page struct {
 // levels at most.
 const maxDepth = 24
 
+// bucketHead is the length of a bucket's head in its value: root u64, sequence
+// u64.
+const bucketHead = 16
+
 var errNoPage = errors.New("no page")
 
 // read gives the page with that id.
@@ -192,7 +196,6 @@ func (w *walk) visit(name string, pg *page, depth int, last *[]byte) (err error)
 
 // bucket visits a bucket: its pages, or the one page that is in its value.
 func (w *walk) bucket(name string, e element, depth int) error {
-	const bucketHead = 16 // root u64, sequence u64
 	if len(e.value) < bucketHead {
 		w.problem(name, "its head is too short")
 		return nil
@@ -201,15 +204,26 @@ func (w *walk) bucket(name string, e element, depth int) error {
 	if root := binary.LittleEndian.Uint64(e.value); root != 0 {
 		return w.tree(name, root, depth+1, last)
 	}
-	data := e.value[bucketHead:]
-	if len(data) < pageHead {
+	pg, ok := e.inline()
+	if !ok {
 		w.problem(name, "its page is too short")
 		return nil
 	}
-	le := binary.LittleEndian
-	return w.visit(name, &page{
-		off: e.off + bucketHead, flags: le.Uint16(data[8:]), count: int(le.Uint16(data[10:])), data: data,
-	}, depth, last)
+	return w.visit(name, &pg, depth, last)
+}
+
+// inline gives the page of a small bucket, which is in the bucket's value.
+func (e *element) inline() (page, bool) {
+	if !e.bucket || len(e.value) < bucketHead+pageHead || binary.LittleEndian.Uint64(e.value) != 0 {
+		return page{}, false
+	}
+	data := e.value[bucketHead:]
+	return page{
+		off:   e.off + bucketHead,
+		flags: binary.LittleEndian.Uint16(data[8:]),
+		count: int(binary.LittleEndian.Uint16(data[10:])),
+		data:  data,
+	}, true
 }
 
 // checkTree visits every page that the file's trees use and fails when one

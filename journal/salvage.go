@@ -132,20 +132,31 @@ func (s *found) scan(ctx context.Context, p pages, reached map[uint64]bool) erro
 		if err != nil || pg.flags != flagLeaf {
 			continue // free, overflow of another page, or no page at all
 		}
-		_ = pg.each(func(e element) bool {
-			if e.bucket {
-				return true
-			}
-			if kind := s.kind(e); s.broken[""] || s.broken[kind] {
-				if seq, _ := keySeq(e.key); kind == string(bucketNotices) && seq < first {
-					return true
-				}
-				s.keep(kind, e, false)
-			}
-			return true
-		})
+		s.fill(&pg, first)
 	}
 	return nil
+}
+
+// fill takes what a page without a tree adds to what is known; no notice before
+// first.
+func (s *found) fill(pg *page, first Seq) {
+	// What is not within the page is lost, the rest of it is not.
+	_ = pg.each(func(e element) bool {
+		if small, ok := e.inline(); ok && pg.id != 0 && small.flags == flagLeaf {
+			s.fill(&small, first)
+		}
+		if e.bucket {
+			return true
+		}
+		kind := s.kind(e)
+		if !s.broken[""] && !s.broken[kind] {
+			return true
+		}
+		if seq, _ := keySeq(e.key); kind != string(bucketNotices) || seq >= first {
+			s.keep(kind, e, false)
+		}
+		return true
+	})
 }
 
 // kind tells by a value's own mark which bucket it belongs to.

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package journal_test
+
+func runChild() (status int, ok bool) { return 0, false }
