@@ -71,19 +71,28 @@ func BenchmarkIngest(b *testing.B) {
 // prompt is a sink that acknowledges at once.
 type prompt struct {
 	f     *Follower
-	count *atomic.Int64
+	count *deliveries
+}
+
+// deliveries counts deliveries and tells when there are as many as wanted.
+type deliveries struct {
+	atomic.Int64
+	wanted atomic.Int64
+	there  chan struct{}
 }
 
 func (s *prompt) Deliver(_ context.Context, batch []*Notice) error {
 	for _, n := range batch {
 		s.f.Acked(n.Seq)
 	}
-	s.count.Add(int64(len(batch)))
+	if s.count.Add(int64(len(batch))) == s.count.wanted.Load() {
+		s.count.there <- struct{}{}
+	}
 	return nil
 }
 
 // crowd makes n followers whose deliveries are counted.
-func crowd(b *testing.B, h *house, n int, count *atomic.Int64) {
+func crowd(b *testing.B, h *house, n int, count *deliveries) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -111,7 +120,7 @@ func BenchmarkFanout500(b *testing.B) {
 	}
 	defer log.Close()
 	h := start(b, Config{Log: log})
-	var count atomic.Int64
+	count := deliveries{there: make(chan struct{}, 1)}
 	crowd(b, h, 500, &count)
 	notices := make([][]byte, b.N/500+1)
 	for i := range notices {
@@ -124,11 +133,11 @@ func BenchmarkFanout500(b *testing.B) {
 			b.Fatal(err)
 		}
 		for int64(i+1)*500-count.Load() > 500*128 { // keep the followers near the ring's end
-			runtime.Gosched()
+			time.Sleep(100 * time.Microsecond)
 		}
 	}
-	for count.Load() < int64(len(notices))*500 {
-		runtime.Gosched()
+	if count.wanted.Store(int64(len(notices)) * 500); count.Load() < int64(len(notices))*500 {
+		<-count.there
 	}
 	b.ReportMetric(float64(count.Load())/b.Elapsed().Seconds(), "deliveries/s")
 	b.StopTimer()
@@ -139,19 +148,18 @@ func BenchmarkFanout500(b *testing.B) {
 // until the last of 500 idle followers has delivered it.
 func BenchmarkWake500(b *testing.B) {
 	h := start(b, Config{Log: openLog(b, filepath.Join(b.TempDir(), "journal.db"))})
-	var count atomic.Int64
+	count := deliveries{there: make(chan struct{}, 1)}
 	crowd(b, h, 500, &count)
 	var woken time.Duration
 	for i := range b.N {
-		// Until all wait again: the last of them asked for the channel.
+		// Until all have read everything, and most of them wait again.
 		for h.idle() < 500 {
-			runtime.Gosched()
+			time.Sleep(100 * time.Microsecond)
 		}
+		count.wanted.Store(int64(i+1) * 500)
 		began := time.Now()
 		h.committed([]journal.Record{{Seq: journal.Seq(i + 1), Raw: []byte("x")}})
-		for count.Load() < int64(i+1)*500 {
-			runtime.Gosched()
-		}
+		<-count.there
 		woken += time.Since(began)
 	}
 	b.ReportMetric(float64(woken.Nanoseconds())/float64(b.N), "ns/wake")
@@ -176,7 +184,7 @@ func (h *house) idle() int {
 func BenchmarkIdleFollower(b *testing.B) {
 	h := start(b, Config{Log: openLog(b, filepath.Join(b.TempDir(), "journal.db"))})
 	const n = 5000
-	var count atomic.Int64
+	count := deliveries{there: make(chan struct{}, 1)}
 	var before, after runtime.MemStats
 	for b.Loop() {
 		runtime.GC()
