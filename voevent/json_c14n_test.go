@@ -17,7 +17,7 @@ var elementOnly = strings.Fields(`VOEvent Who Author What Param Group Table Fiel
 	Position2D Position3D Value2 Value3 Error2 Error3 How Why Inference Citations Reference`)
 
 // c14n returns a document in the form of Canonical XML 1.1 without comments and processing instructions, white space in
-// elementOnly elements dropped. Two documents with one such form say the same. internal/interop checks it with libxml2.
+// elementOnly elements dropped. Two documents with one such form say the same. The same is checked with libxml2 in internal/interop.
 func c14n(t testing.TB, raw []byte) string {
 	t.Helper()
 	doc, err := xmltree.Parse(raw, xmltree.Limits{Bytes: 64 << 20, Depth: 1000, Nodes: 1 << 22, Attributes: 1000})

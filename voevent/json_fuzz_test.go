@@ -46,8 +46,7 @@ func FuzzFromJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, js []byte) {
 		xml, err := voevent.FromJSON(js)
 		if err != nil {
-			var je *voevent.JSONError
-			if !errors.As(err, &je) {
+			if _, ok := errors.AsType[*voevent.JSONError](err); !ok {
 				t.Fatalf("%T: %v", err, err)
 			}
 			return

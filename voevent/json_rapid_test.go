@@ -64,11 +64,12 @@ func drawElement(t *rapid.T, b *strings.Builder, name, prefix string, depth int)
 		tag = prefix + ":" + name
 	}
 	b.WriteString("<" + tag)
-	if name == "VOEvent" {
+	switch {
+	case name == "VOEvent":
 		b.WriteString(` xmlns:p="http://www.ivoa.net/xml/VOEvent/v2.0" xmlns:x="urn:x" xmlns:y="urn:x" xmlns:stc="http://www.ivoa.net/xml/STC/stc-v1.30.xsd" version="2.0" ivorn="ivo://org.example/r#1"`)
-	} else if rare("default namespace") {
+	case rare("default namespace"):
 		b.WriteString(` xmlns="` + rapid.SampledFrom([]string{"", "urn:d", "http://www.ivoa.net/xml/STC/stc-v1.30.xsd"}).Draw(t, "uri") + `"`)
-	} else if rare("declaration") {
+	case rare("declaration"):
 		b.WriteString(` xmlns:x="` + rapid.SampledFrom([]string{"urn:x", "urn:z"}).Draw(t, "uri") + `"`)
 	}
 	for _, a := range rapid.SliceOfNDistinct(rapid.SampledFrom(attributes), 0, 3, rapid.ID[string]).Draw(t, "attributes") {

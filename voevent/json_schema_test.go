@@ -7,9 +7,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"tocsin/internal/testbed"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 var mappingSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {

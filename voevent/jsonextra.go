@@ -135,7 +135,7 @@ func namespaceOf(version string) string {
 const defaultPrefix = "voe"
 
 // rootAttrs have members of their own: those with a key in the notice itself. In drafts before 1.1 the attribute id was
-// what ivorn is now. schemaLocation counts as known only under its usual prefix.
+// what ivorn is now. An xsi:schemaLocation counts as known only under its usual prefix.
 var rootAttrs = []jsonAttr{
 	{local: "ivorn", key: "ivorn"},
 	{local: "id", key: "id"},

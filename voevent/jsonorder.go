@@ -84,7 +84,7 @@ func (d *jsonDecoder) runs(s *jsonShape, v *jsonValue, limit int) ([]int, error)
 		return nil, err
 	}
 	var wanted []int
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		letters := strings.TrimRight(word, "0123456789")
 		count := 1
 		if digits := word[len(letters):]; digits != "" {
@@ -116,7 +116,7 @@ func (s *jsonShape) token(t string) int {
 }
 
 func (s *jsonShape) tokens() []string {
-	var ts []string
+	ts := make([]string, 0, len(s.children))
 	for i := range s.children {
 		ts = append(ts, s.children[i].token)
 	}

@@ -88,8 +88,8 @@ func (d *jsonDecoder) object(local string, s *jsonShape, v *jsonValue) (*xmlElem
 	return el, d.nothingElse(v, s.members)
 }
 
-// members reads what a shape knows from an object into an element, and reports whether there was anything. system is the
-// coord_system that speaks for the merged attributes, nil when there is none.
+// members reads what a shape knows from an object into an element, and reports whether there was anything. The
+// coord_system that speaks for the merged attributes is system, nil when there is none.
 func (d *jsonDecoder) members(el *xmlElement, s *jsonShape, v *jsonValue, system *string) (found bool, err error) {
 	for i := range s.attrs {
 		a := &s.attrs[i]
@@ -337,7 +337,7 @@ func (d *jsonDecoder) items(el *xmlElement, s *jsonShape, v *jsonValue) error {
 }
 
 func itemKeys(s *jsonShape) []string {
-	var ks []string
+	ks := make([]string, 0, len(s.children))
 	for i := range s.children {
 		ks = append(ks, s.children[i].key)
 	}

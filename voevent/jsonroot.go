@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"tocsin/voevent/xmltree"
 )
 
-// event builds the root element. v is the whole text.
+// event builds the root element from the whole text.
 func (d *jsonDecoder) event(v *jsonValue) (*xmlElement, error) {
 	root := &xmlElement{local: "VOEvent", prefix: defaultPrefix, prefixed: true}
 	version, err := d.version(root, v)
@@ -372,8 +373,8 @@ const (
 
 // signature returns the armour in the last such comment.
 func signature(trailer []string) (armor string, ok bool) {
-	for i := len(trailer) - 1; i >= 0; i-- {
-		c := strings.Trim(trailer[i], " \t\r\n")
+	for _, comment := range slices.Backward(trailer) {
+		c := strings.Trim(comment, " \t\r\n")
 		if strings.HasPrefix(c, signatureBegin) && strings.HasSuffix(c, signatureEnd) {
 			return strings.ReplaceAll(c, "=====", "-----"), true
 		}
@@ -436,8 +437,7 @@ func (d *jsonDecoder) raw(v, ivorn *jsonValue) ([]byte, error) {
 
 // syntaxText returns what the XML scanner says, without its place: the place would be in a text nobody has seen.
 func syntaxText(err error) string {
-	var s *xmltree.SyntaxError
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*xmltree.SyntaxError](err); ok {
 		return s.Text
 	}
 	return err.Error()

@@ -1,6 +1,7 @@
 package voevent
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,7 +75,7 @@ func (el *xmlElement) settle() error {
 			merged[in.at], filled[in.at] = x, true
 		}
 	}
-	rest := append(el.children, end...)
+	rest := slices.Concat(el.children, end)
 	for i := range merged {
 		if !filled[i] {
 			merged[i], rest = rest[0], rest[1:]
@@ -110,17 +111,10 @@ type xmlWriter struct {
 	known map[string]string // the same as a map, nil when it has to be made anew
 }
 
-// lookup returns what a prefix stands for.
-func (w *xmlWriter) lookup(prefix string) (uri string, ok bool) {
-	for i := len(w.scope) - 1; i >= 0; i-- {
-		if w.scope[i].Prefix == prefix {
-			return w.scope[i].URI, true
-		}
-	}
-	if prefix == "xml" {
-		return xmlNamespace, true
-	}
-	return "", prefix == ""
+// knows says whether a prefix stands for anything.
+func (w *xmlWriter) knows(prefix string) bool {
+	return prefix == "" || prefix == "xml" ||
+		slices.ContainsFunc(w.scope, func(ns xmltree.NS) bool { return ns.Prefix == prefix })
 }
 
 // prefixes returns the scope as a map.
@@ -156,7 +150,7 @@ const (
 	maxXMLEntries = 50_000 // entries of "extra"
 )
 
-// element writes el and what is in it. white is the line end and indentation before its end tag, "" on one line.
+// element writes el and what is in it. The line end and indentation before its end tag are in white, "" for one line.
 func (w *xmlWriter) element(el *xmlElement, prefix, white string) error {
 	if el.prefixed {
 		prefix = el.prefix
@@ -172,7 +166,7 @@ func (w *xmlWriter) element(el *xmlElement, prefix, white string) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := w.lookup(prefix); !ok {
+	if !w.knows(prefix) {
 		return &JSONError{Pointer: "/xml", Text: "the prefix " + strconv.Quote(prefix) + " is not declared in namespaces"}
 	}
 	tag := el.local
@@ -180,7 +174,7 @@ func (w *xmlWriter) element(el *xmlElement, prefix, white string) error {
 		tag = prefix + ":" + tag
 	}
 	w.buf = append(append(w.buf, '<'), tag...)
-	for _, ns := range append(el.ns[:len(el.ns):len(el.ns)], generated...) {
+	for _, ns := range slices.Concat(el.ns, generated) {
 		if ns.Prefix == "" && ns.URI == "" && outer == 0 {
 			continue // nothing to undo at the root
 		}
@@ -260,7 +254,7 @@ func (w *xmlWriter) names(el *xmlElement) (names []string, generated []xmltree.N
 			}
 			names[i] = prefix + ":" + a.name
 		case a.prefix != "":
-			if _, ok := w.lookup(a.prefix); !ok {
+			if !w.knows(a.prefix) {
 				return nil, nil, &JSONError{Pointer: a.pointer, Text: "the prefix " + strconv.Quote(a.prefix) + " is not declared in namespaces"}
 			}
 			names[i] = a.prefix + ":" + a.name
