@@ -139,9 +139,15 @@ func (e endpoint) misplaced() (field, text string) {
 		field string
 		n     int
 	}{
-		{"max_frame_bytes", e.MaxFrameBytes}, {"first_frame_timeout_s", e.FirstFrameTimeout}, {"frame_timeout_s", e.FrameTimeout},
-		{"idle_timeout_s", e.IdleTimeout}, {"max_connections", e.MaxConns}, {"max_pending", e.MaxPending}, {"max_connections_per_address", e.MaxConnsPerHost},
-		{"keepalive_s", e.KeepAlive}, {"ack_timeout_s", e.AckTimeout},
+		{"max_frame_bytes", e.MaxFrameBytes},
+		{"first_frame_timeout_s", e.FirstFrameTimeout},
+		{"frame_timeout_s", e.FrameTimeout},
+		{"idle_timeout_s", e.IdleTimeout},
+		{"max_connections", e.MaxConns},
+		{"max_pending", e.MaxPending},
+		{"max_connections_per_address", e.MaxConnsPerHost},
+		{"keepalive_s", e.KeepAlive},
+		{"ack_timeout_s", e.AckTimeout},
 	} {
 		if n.n < 0 {
 			return n.field, strconv.Itoa(n.n) + " is negative"

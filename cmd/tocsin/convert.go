@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"tocsin/voevent"
 )
@@ -43,7 +44,7 @@ func (c *convertCmd) Run(t *terminal) error {
 	bar := t.newProgress("converted", countInputs(c.Files))
 	done, failed := 0, 0
 	err := eachInput(t, c.Files, func(in input) error {
-		bar.step(1)
+		bar.step()
 		out, ivorn, err := c.convert(in)
 		if err != nil {
 			failed++
@@ -61,7 +62,7 @@ func (c *convertCmd) Run(t *terminal) error {
 		}
 		bar.clear()
 		if len(out) > 0 && out[len(out)-1] != '\n' {
-			out = append(out[:len(out):len(out)], '\n')
+			out = append(slices.Clip(out), '\n')
 		}
 		_, err = t.stdout.Write(out)
 		return err

@@ -81,7 +81,7 @@ func (x *executor) start(ctx context.Context, raw []byte, env []string) error {
 // wait returns when no program runs any more.
 func (x *executor) wait() { x.running.Wait() }
 
-// tail keeps the last bytes written to it. exec.Cmd uses it from one goroutine, and it is read after that has ended.
+// tail keeps the last bytes written to it. One goroutine of exec.Cmd uses it, and it is read after that has ended.
 type tail struct{ b []byte }
 
 const tailBytes = 4 << 10

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -197,7 +198,7 @@ func (h *listening) use(ctx context.Context, e *voevent.Event, broker string) er
 	case h.cmd.Raw:
 		raw := e.Raw()
 		if len(raw) > 0 && raw[len(raw)-1] != '\n' {
-			raw = append(raw[:len(raw):len(raw)], '\n')
+			raw = append(slices.Clip(raw), '\n')
 		}
 		_, err = h.t.stdout.Write(raw)
 	case h.cmd.JSON:

@@ -10,7 +10,7 @@ import (
 	"tocsin/voevent"
 )
 
-// newPolicy compiles the rules of the configuration. trusted names the listeners that admit only peers whom the
+// newPolicy compiles the rules of the configuration. The trusted listeners are those that admit only peers whom the
 // operator listed.
 func newPolicy(p Policy, trusted []string) (broker.Policy, error) {
 	rules := broker.Rules{Default: p.Default, Contact: p.Contact, TrustedListeners: trusted}

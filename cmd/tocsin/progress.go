@@ -32,9 +32,9 @@ func (t *terminal) newProgress(what string, total int64) *progress {
 	return p
 }
 
-// step counts n more pieces of work as done.
-func (p *progress) step(n int64) {
-	p.done += n
+// step counts one more piece of work as done.
+func (p *progress) step() {
+	p.done++
 	if p.w == nil {
 		return
 	}

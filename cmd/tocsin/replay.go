@@ -234,7 +234,7 @@ func (c *replayCmd) sender(ctx context.Context, t *terminal) (func(replayLine, *
 			return fmt.Errorf("notice %d: %w", l.Seq, err)
 		}
 		sent++
-		bar.step(1)
+		bar.step()
 		return nil
 	}
 	finish := func() error {

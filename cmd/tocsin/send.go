@@ -153,7 +153,7 @@ func (s *sending) answer(ctx context.Context, f flight) {
 		}
 		receipt, err = s.author.Send(ctx, f.raw)
 	}
-	s.bar.step(1)
+	s.bar.step()
 	refusal := new(vtp.RefusalError)
 	switch {
 	case err == nil && receipt.Result != "":

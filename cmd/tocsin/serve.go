@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,12 +41,12 @@ type server struct {
 	ready     readinessCheck
 	stopping  atomic.Bool
 
-	// tasks run until the server ends; phases stop them in order. The first task that fails ends gone, and with it the
-	// server.
+	// tasks run until the server ends; phases stop them in order. The first task that fails closes gone, and with that
+	// ends the server.
 	tasks  errgroup.Group
 	phases []phase
-	gone   context.Context
-	fail   context.CancelCauseFunc
+	gone   chan struct{}
+	fail   func() // closes gone, once
 }
 
 // phase is one step of the shutdown. Its context ends when the time for an orderly end is over.
@@ -91,8 +93,9 @@ func startServer(ctx context.Context, c Config, log *slog.Logger) (s *server, er
 	}
 	// Tasks end by their step of the shutdown, not by a signal: the order matters.
 	run := context.WithoutCancel(ctx)
-	s.gone, s.fail = context.WithCancelCause(run)
-	s.later("tasks", func(context.Context) error { defer s.fail(nil); return s.tasks.Wait() })
+	s.gone = make(chan struct{})
+	s.fail = sync.OnceFunc(func() { close(s.gone) })
+	s.later("tasks", func(context.Context) error { return s.tasks.Wait() })
 
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -154,9 +157,8 @@ func (s *server) background(ctx context.Context, name string, task func(context.
 	s.tasks.Go(func() error {
 		defer close(done)
 		if err := task(ctx); err != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%s: %w", name, err)
-			s.fail(err)
-			return err
+			s.fail()
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		return nil
 	})
@@ -182,9 +184,8 @@ func (s *server) serve(name string, l net.Listener, v service) {
 		if errors.Is(err, http.ErrServerClosed) || errors.Is(err, vtp.ErrServerClosed) {
 			return nil
 		}
-		err = fmt.Errorf("listener %s: %w", name, err)
-		s.fail(err)
-		return err
+		s.fail()
+		return fmt.Errorf("listener %s: %w", name, err)
 	})
 	s.later(name, func(ctx context.Context) error {
 		err := v.Shutdown(ctx)
@@ -298,8 +299,7 @@ func (s *server) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, seconds(s.config.ShutdownTimeout))
 	defer cancel()
 	var errs []error
-	for i := len(s.phases) - 1; i >= 0; i-- {
-		p := s.phases[i]
+	for _, p := range slices.Backward(s.phases) {
 		if err := p.stop(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("end of %s: %w", p.name, err))
 		}

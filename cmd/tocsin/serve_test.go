@@ -258,7 +258,8 @@ func TestUnixListeners(t *testing.T) {
 	dir := t.TempDir()
 	s := testBroker(t, func(c *Config) {
 		c.Listeners = []Listener{
-			{URI: "vtp-author+unix://" + filepath.Join(dir, "a.sock")}, {URI: "vtp-feed+unix://" + filepath.Join(dir, "f.sock")},
+			{URI: "vtp-author+unix://" + filepath.Join(dir, "a.sock")},
+			{URI: "vtp-feed+unix://" + filepath.Join(dir, "f.sock")},
 			{URI: "http+unix://" + filepath.Join(dir, "h.sock")},
 		}
 	})

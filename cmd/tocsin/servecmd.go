@@ -83,7 +83,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	return serveUntil(ctx, conf, log, func(s *server) { banner(t, s) })
 }
 
-// serveUntil runs a broker until ctx ends or a part of it fails. up is called when everything listens.
+// serveUntil runs a broker until ctx ends or a part of it fails. It calls up when everything listens.
 func serveUntil(ctx context.Context, conf Config, log *slog.Logger, up func(*server)) error {
 	s, err := startServer(ctx, conf, log)
 	if err != nil {
@@ -93,8 +93,8 @@ func serveUntil(ctx context.Context, conf Config, log *slog.Logger, up func(*ser
 	select {
 	case <-ctx.Done():
 		log.Info("ending: finishing what is in flight; a second signal ends at once")
-	case <-s.gone.Done():
-		log.Error("ending: a part of the broker failed", "error", context.Cause(s.gone))
+	case <-s.gone:
+		log.Error("ending: a part of the broker failed")
 	}
 	return s.stop(context.WithoutCancel(ctx))
 }

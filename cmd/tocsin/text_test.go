@@ -28,7 +28,13 @@ func TestMoments(t *testing.T) {
 		{"1.5h ago", "2026-11-21T10:30:00Z"},
 		{"3d", "2026-11-18T12:00:00Z"},
 		{"1w", "2026-11-14T12:00:00Z"},
-		{"yesterday", ""}, {"", ""}, {"-2h", ""}, {"-2d", ""}, {"NaNd", ""}, {"1e9d", ""}, {"d", ""},
+		{"yesterday", ""},
+		{"", ""},
+		{"-2h", ""},
+		{"-2d", ""},
+		{"NaNd", ""},
+		{"1e9d", ""},
+		{"d", ""},
 	} {
 		var m moment
 		err := m.UnmarshalText([]byte(c.in))
@@ -164,7 +170,7 @@ func TestProgressIsOnlyForTerminals(t *testing.T) {
 		p := (&terminal{stderr: &b, progress: tty}).newProgress("checked", 200)
 		p.start = p.start.Add(-time.Minute)
 		for range 100 {
-			p.step(1)
+			p.step()
 			p.last = time.Time{}
 		}
 		p.clear()

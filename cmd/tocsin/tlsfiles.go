@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -77,7 +78,7 @@ func (c *certificate) latest() *tls.Config {
 
 // look gives a text that changes when one of the files does.
 func (c *certificate) look() (string, error) {
-	var out string
+	var out strings.Builder
 	for _, f := range []string{c.files.Cert, c.files.Key, c.files.ClientCA} {
 		if f == "" {
 			continue
@@ -86,9 +87,9 @@ func (c *certificate) look() (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("certificate: %w", err)
 		}
-		out += fmt.Sprintf("%d %d;", info.Size(), info.ModTime().UnixNano())
+		fmt.Fprintf(&out, "%d %d;", info.Size(), info.ModTime().UnixNano())
 	}
-	return out, nil
+	return out.String(), nil
 }
 
 func (c *certificate) read() (*tls.Config, error) {

@@ -50,7 +50,7 @@ func (c *validateCmd) Run(t *terminal) error {
 		} else {
 			invalid++
 		}
-		bar.step(1)
+		bar.step()
 		if c.JSON {
 			bar.clear()
 			enc := json.NewEncoder(t.stdout)

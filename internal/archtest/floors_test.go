@@ -45,8 +45,8 @@ func list(t *testing.T, args ...string) []pkg {
 	}
 }
 
-// floor gives the floor of a package of ours, counted from the ground, by the first part of its path. internal and cmd
-// see everything; nobody but tests and each other sees internal.
+// floor gives the floor of a package of ours, counted from the ground, by the first part of its path. What lies in
+// internal and cmd sees everything; nobody but tests and each other sees internal.
 var floor = map[string]int{
 	"schemas": 0, "sky": 0,
 	"voevent": 1,
