@@ -337,8 +337,8 @@ func (c *checker) offsetOf(line, column int) int {
 	return min(at+column-1, len(src))
 }
 
-// stc checks what the engine overlooks in a 1.1 notice: it has types of its own for XLink attributes, and knows leap
-// seconds.
+// stc checks what the engine overlooks in a 1.1 notice: it has types of its own for XLink attributes, another idea of URIs
+// (see standing), knows leap seconds, and allows white space in empty elements.
 func (c *checker) stc() {
 	var walk func(n xmltree.Node)
 	walk = func(n xmltree.Node) {
@@ -347,6 +347,12 @@ func (c *checker) stc() {
 			if words := xlinkWords[as[i].Local]; as[i].Space == xlinkNS && words != nil && !slices.Contains(words, collapseSpace(as[i].Value)) {
 				c.add("xlink-value", n, &as[i], "%s has %s:%s=%s: allowed are %s.", c.label(n), as[i].Prefix, as[i].Local, sayText(as[i].Value), sayList(words))
 			}
+			if as[i].Space == xlinkNS && slices.Contains(xlinkURIs, as[i].Local) && !matches(uriValue, as[i].Value) {
+				c.badValue(fault{kind: badValue, node: n, attr: &as[i], value: uriValue})
+			}
+		}
+		if c.d.Space(n) == schemas.STC130NS && slices.Contains(stcEmpty, c.d.Local(n)) && c.d.FirstChild(n) != xmltree.None {
+			c.explainFault(fault{kind: badContent, node: n})
 		}
 		if c.d.Local(n) == "ISOTime" && c.d.Space(n) == schemas.STC130NS && strings.Contains(c.d.Value(n), ":60") {
 			c.badValue(fault{kind: badValue, node: n, value: dateTimeValue})
@@ -359,6 +365,12 @@ func (c *checker) stc() {
 }
 
 const xlinkNS = "http://www.w3.org/1999/xlink"
+
+// stcEmpty are the STC elements that carry attributes only.
+var stcEmpty = []string{"SPHERICAL", "CARTESIAN", "UNITSPHERE", "POLAR", "CYLINDRICAL", "STRING", "HEALPIX"}
+
+// xlinkURIs are the XLink attributes whose value is a URI.
+var xlinkURIs = []string{"href", "role", "arcrole"}
 
 var xlinkWords = map[string][]string{
 	"type":    {"simple", "extended", "locator", "arc", "resource", "title"},

@@ -102,6 +102,8 @@ var damages = []damage{
 	{name: "STC number", base: "burst-1.1.xml", from: `<C1 pos_unit="deg">123.4567<`, to: `<C1 pos_unit="deg">x<`, code: "schema", says: "C1"},
 	{name: "STC time", base: "burst-1.1.xml", from: `2006-05-06T07:08:09.10`, to: `2016-12-31T23:59:60`, code: "bad-date", says: "ISOTime"},
 	{name: "unresolved reference", base: "burst-1.1.xml", from: `coord_system_id="UTC-FK5-GEO"`, to: `coord_system_id="FK5-UTC-GEO"`, code: "reference-unresolved", says: "FK5-UTC-GEO"},
+	{name: "xlink to nowhere", base: "burst-1.1.xml", from: `Observatories#HILL`, to: `Observatories#HILL#1`, code: "bad-uri", path: "/VOEvent/WhereWhen/ObsDataLocation/ObservatoryLocation/@href", says: "HILL#1"},
+	{name: "white space in an STC flavor", base: "burst-1.1.xml", from: `<SPHERICAL coord_naxes="2"/>`, to: `<SPHERICAL coord_naxes="2"> </SPHERICAL>`, code: "not-empty", says: "SPHERICAL must be empty"},
 	{name: "xlink", base: "burst-1.1.xml", from: `xlink:type="simple"`, to: `xlink:type="url"`, code: "xlink-value", says: "simple"},
 }
 
