@@ -70,7 +70,7 @@ func (c *authorConn) receive(ctx context.Context) string {
 		c.in.idle = c.server.settings.idle
 		c.in.meter.frameIn()
 		more := c.in.buffered()
-		if KindOf(raw) == KindTransport {
+		if KindOf(raw) == KindTransport && !strangeNotice(raw) {
 			if reason := c.transport(ctx, raw, more); reason != "" {
 				return reason
 			}
@@ -83,6 +83,13 @@ func (c *authorConn) receive(ctx context.Context) string {
 			c.in.enlarge()
 		}
 	}
+}
+
+// strangeNotice says whether what calls itself a Transport message by its role is a VOEvent all the same, and no eSTAR
+// keep-alive: an author that waits for a receipt gets one, if only the news that ack is no role of a notice.
+func strangeNotice(raw []byte) bool {
+	tag, ok := rootTag(raw)
+	return ok && tag.local == "VOEvent" && tag.attr("role") != RoleAlive
 }
 
 // transport deals with a message that has no business on an author port. An iamalive is answered, since some clients

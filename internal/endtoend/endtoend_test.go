@@ -158,12 +158,16 @@ type collector struct {
 func collect(t *testing.T, port int, meta string) *collector {
 	t.Helper()
 	c := &collector{p: connect(t, port), got: make(chan string, 1<<16), done: make(chan struct{})}
-	if meta != "" {
-		c.p.send([]byte(authenticate(meta)))
-	}
 	greeting, err := c.p.receive()
 	if err != nil || role(greeting) != "authenticate" {
 		t.Fatalf("a subscriber is greeted with %q, %v", greeting, err)
+	}
+	if meta != "" {
+		// A subscriber that names its client is told what was made of its wishes; from then on they hold.
+		c.p.send([]byte(authenticate(`<Param name="client" value="a test"/>` + meta)))
+		if answer, err := c.p.receive(); err != nil || role(answer) != "authenticate" {
+			t.Fatalf("the wishes were answered with %q, %v", answer, err)
+		}
 	}
 	go func() {
 		defer close(c.done)
