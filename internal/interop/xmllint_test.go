@@ -214,7 +214,7 @@ func readVerdicts(t *testing.T, text []byte, out []verdict) {
 			v.kind = invalid
 		default:
 			v.namespaces = v.namespaces || strings.Contains(line, "namespace error")
-			if v.text == "" {
+			if v.text == "" && !strings.Contains(line, "parser warning") {
 				v.text, last = line, i
 			}
 		}
