@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"math"
+	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -30,15 +31,13 @@ type entry struct {
 //	6  u16  zero
 //	8  ...  entries of entrySize bytes: key, name, received, prev, size
 const (
-	blockHead    = 8
-	entrySize    = 36
-	blockKind    = 'I'
-	blockVersion = 1
+	blockHead = 8
+	entrySize = 36
+	blockKind = 'I'
 
-	// foldAt is how many entries of the "recent" bucket are folded into one
-	// block of the "index" bucket: few large blocks make a cold start read few
-	// places of the file, and "recent" stays so small that a commit rewrites
-	// one or two pages of it.
+	// Once "recent" has foldAt entries they are folded into one block of "index":
+	// few large blocks make a cold start read few places of the file, and
+	// "recent" stays so small that a commit rewrites one or two pages of it.
 	foldAt = 4096
 )
 
@@ -58,9 +57,8 @@ func clampNano(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-func appendBlock(b []byte, es []entry) []byte {
-	start := len(b)
-	b = append(b, 0, 0, 0, 0, blockKind, blockVersion, 0, 0)
+func encodeBlock(es []entry) []byte {
+	b := append(make([]byte, 0, blockHead+len(es)*entrySize), 0, 0, 0, 0, blockKind, layoutVersion, 0, 0)
 	le := binary.LittleEndian
 	for i := range es {
 		e := &es[i]
@@ -70,14 +68,14 @@ func appendBlock(b []byte, es []entry) []byte {
 		b = le.AppendUint64(b, uint64(e.prev))
 		b = le.AppendUint32(b, e.size)
 	}
-	sealValue(b[start:], seqKeySlice(es[0].seq))
+	sealValue(b, seqKeySlice(es[0].seq))
 	return b
 }
 
 // eachEntry verifies a block and calls fn for its entries in order.
 func eachEntry(k, v []byte, fn func(e *entry)) error {
 	seq, ok := keySeq(k)
-	if !ok || !valueOK(v, k, blockKind, blockVersion) || (len(v)-blockHead)%entrySize != 0 {
+	if !ok || !valueOK(v, k, blockKind) || (len(v)-blockHead)%entrySize != 0 {
 		return errBlock
 	}
 	le := binary.LittleEndian
@@ -113,29 +111,32 @@ func valueCRC(v, k []byte) uint32 {
 	return crc32.Update(crc32.Checksum(v[4:], castagnoli), castagnoli, k)
 }
 
-func valueOK(v, k []byte, kind, version byte) bool {
-	return len(v) >= 8 && v[4] == kind && v[5] == version && binary.LittleEndian.Uint32(v) == valueCRC(v, k)
+// layoutVersion is the fifth byte of all values but records.
+const layoutVersion = 1
+
+func valueOK(v, k []byte, kind byte) bool {
+	return len(v) >= 8 && v[4] == kind && v[5] == layoutVersion && binary.LittleEndian.Uint32(v) == valueCRC(v, k)
 }
 
 // putEntries writes the entries of one commit, which follow tail: into
-// "recent", or folds all of both into "index". It gives the new tail.
-func putEntries(tx *bolt.Tx, tail, es []entry) ([]entry, error) {
+// "recent", or folds all of both into "index".
+func putEntries(tx *bolt.Tx, tail, es []entry) error {
 	if len(es) == 0 {
-		return tail, nil
+		return nil
 	}
-	all := append(tail, es...)
-	if len(all) < foldAt {
+	if len(tail)+len(es) < foldAt {
 		b := tx.Bucket(bucketRecent)
 		b.FillPercent = fillSequential
-		return all, b.Put(seqKeySlice(es[0].seq), appendBlock(nil, es))
+		return b.Put(seqKeySlice(es[0].seq), encodeBlock(es))
 	}
 	if err := tx.DeleteBucket(bucketRecent); err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := tx.CreateBucket(bucketRecent); err != nil {
-		return nil, err
+		return err
 	}
+	all := slices.Concat(tail, es)
 	b := tx.Bucket(bucketIndex)
 	b.FillPercent = fillSequential
-	return nil, b.Put(seqKeySlice(all[0].seq), appendBlock(nil, all))
+	return b.Put(seqKeySlice(all[0].seq), encodeBlock(all))
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -160,6 +161,9 @@ func (b *Bolt) Stats() Stats {
 	s.First, s.Last = b.seen.first, b.seen.last
 	b.seen.mu.Unlock()
 	s.QueueLen = b.queue.len()
+	if fi, err := os.Stat(b.path); err == nil {
+		s.FileBytes = fi.Size()
+	}
 	return s
 }
 

@@ -54,11 +54,11 @@ func opener(o journal.Options) journaltest.Opener {
 
 func TestBoltKeepsThePromisesOfLog(t *testing.T) {
 	for name, o := range map[string]journal.Options{
-		"defaults":                  {},
-		"small batches and queues":  {MaxBatch: 3, MaxQueued: 5, PageSize: 4096, NoSync: true},
-		"no compression":            {NoCompression: true, NoSync: true},
-		"always fast compression":   {FastCompressAt: 1, PageSize: 65536, NoSync: true},
-		"a queue of very few bytes": {MaxQueuedBytes: 2000, MaxBatchBytes: 1000, NoSync: true},
+		"defaults":                {},
+		"large pages, fast codec": {FastCompressAt: 1, PageSize: 65536, NoSync: true},
+		"small pages, batches and queues, no codec": {
+			PageSize: 4096, MaxBatch: 7, MaxBatchBytes: 5000, MaxQueued: 20, MaxQueuedBytes: 10_000, NoCompression: true, NoSync: true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they wait for the disk

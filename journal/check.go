@@ -163,7 +163,7 @@ func (c *checker) value(bucket string, e element) {
 			r.problem(bucket, fmt.Sprintf("the cursor of subscription %q does not verify", e.key))
 		}
 	case string(bucketSubscriptions):
-		if !valueOK(e.value, e.key, definitionKind, definitionVersion) {
+		if !valueOK(e.value, e.key, definitionKind) {
 			r.problem(bucket, fmt.Sprintf("the definition of subscription %q does not verify", e.key))
 			return
 		}

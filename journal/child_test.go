@@ -93,7 +93,7 @@ func crashChild() error {
 				return err
 			}
 			// One write of less than a pipe's atomic length.
-			_, err = os.Stdout.WriteString(fmt.Sprintf("A %d %d\n", seq, i))
+			_, err = fmt.Fprintf(os.Stdout, "A %d %d\n", seq, i)
 			return err
 		})
 	}
@@ -117,7 +117,7 @@ func crashChild() error {
 			if err := j.Commit(ctx, []journal.Progress{{Subscription: id, Cursor: at, Receipts: rs}}); err != nil {
 				return err
 			}
-			_, err := os.Stdout.WriteString(fmt.Sprintf("C %d %d\n", s, at))
+			_, err := fmt.Fprintf(os.Stdout, "C %d %d\n", s, at)
 			return err
 		})
 	}

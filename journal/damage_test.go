@@ -54,8 +54,7 @@ func verified(t *testing.T, j *journal.Bolt) map[journal.Seq]bool {
 	for at := journal.Seq(0); ; {
 		n, err := j.Read(context.Background(), at, dst)
 		if err != nil {
-			var damaged *journal.DamagedError
-			if !errors.As(err, &damaged) {
+			if _, ok := errors.AsType[*journal.DamagedError](err); !ok {
 				t.Fatalf("Read: %v", err)
 			}
 			return got

@@ -155,7 +155,7 @@ func (b *Bolt) guard(fn func() error) (err error) {
 }
 
 // noRoom says whether err means that the disk, a quota or a limit on the size
-// of files took no more. bbolt passes some errors on as text only.
+// of files took no more. Some errors come through bbolt as text only.
 func noRoom(err error) bool {
 	for _, e := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if errors.Is(err, e) || strings.Contains(err.Error(), e.Error()) {

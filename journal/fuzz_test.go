@@ -106,7 +106,7 @@ func FuzzPage(f *testing.F) {
 		}
 		ps := pages{r: bytes.NewReader(b), size: int64(len(b)), page: 1024}
 		for id := range uint64(len(b)/1024 + 2) {
-			pg, err := ps.read(id)
+			pg, err := ps.read(id, false)
 			if err != nil {
 				continue
 			}

@@ -154,7 +154,7 @@ func create(path string, o Options) error {
 		return fmt.Errorf("journal: creating %s: %w", path, err)
 	}
 	name := tmp.Name()
-	defer os.Remove(name) //nolint:errcheck // gone already when all went well
+	defer os.Remove(name) // gone already when all went well
 	if err := tmp.Close(); err != nil {
 		return fmt.Errorf("journal: creating %s: %w", path, err)
 	}
@@ -213,12 +213,11 @@ type counters struct {
 }
 
 const (
-	countersKind    = 'T'
-	countersVersion = 1
+	countersKind = 'T'
 )
 
 func (c *counters) put(tx *bolt.Tx) error {
-	v := []byte{0, 0, 0, 0, countersKind, countersVersion, 0, 0}
+	v := []byte{0, 0, 0, 0, countersKind, layoutVersion, 0, 0}
 	v = binary.LittleEndian.AppendUint64(v, c.nextReceipt)
 	v = binary.LittleEndian.AppendUint64(v, uint64(c.receiptBytes))
 	sealValue(v, keyCounters)
@@ -226,7 +225,7 @@ func (c *counters) put(tx *bolt.Tx) error {
 }
 
 func (c *counters) decode(v []byte) bool {
-	if len(v) != 24 || !valueOK(v, keyCounters, countersKind, countersVersion) {
+	if len(v) != 24 || !valueOK(v, keyCounters, countersKind) {
 		return false
 	}
 	c.nextReceipt = binary.LittleEndian.Uint64(v[8:])
@@ -363,7 +362,7 @@ func restore(tx *bolt.Tx, last Seq, tail []entry) error {
 	if len(tail) == 0 {
 		return nil
 	}
-	return tx.Bucket(bucketRecent).Put(seqKeySlice(tail[0].seq), appendBlock(nil, tail))
+	return tx.Bucket(bucketRecent).Put(seqKeySlice(tail[0].seq), encodeBlock(tail))
 }
 
 // removeFrom deletes all keys of a bucket that are numbers from seq on.

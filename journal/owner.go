@@ -19,6 +19,7 @@ type owner struct {
 	records     int64
 	recordBytes int64
 	txid        uint64 // of the last good transaction
+	lastCommit  time.Time
 	// doubt is set when a transaction failed in a way that may have left it
 	// visible in the file: see settle.
 	doubt bool
@@ -34,11 +35,17 @@ type owner struct {
 	fresh     []*item
 }
 
-// freelistLimit is how many free pages the list of free pages may have to be
-// written with each commit. Beyond that (after a great trim) it is left out
-// until appends have used the pages up, and a start after a crash in that time
-// has to visit every page.
-const freelistLimit = 1024
+// The list of free pages is written with a commit when it is short, or when
+// commits come so seldom that writing it takes a small part of the time, or when
+// the journal has been idle for a while. Left out are only long lists (after a
+// great trim) under load: a start after a crash in that time has to visit every
+// page.
+const (
+	freelistShort = 1024 // pages
+	freelistCost  = 200 * time.Nanosecond
+	freelistShare = 20 // one part in so many
+	freelistIdle  = time.Second
+)
 
 // run is the owner: it turns batches into transactions until the queue is
 // closed and empty.
@@ -50,10 +57,36 @@ func (b *Bolt) run() {
 			return
 		}
 		if bt == nil {
-			<-b.queue.wake
+			b.idle()
 			continue
 		}
 		b.process(bt)
+	}
+}
+
+// idle waits for work, and writes the list of free pages when there is none for
+// a while.
+func (b *Bolt) idle() {
+	if !b.db.NoFreelistSync || b.own.broken != nil || b.own.doubt {
+		<-b.queue.wake
+		return
+	}
+	t := time.NewTimer(freelistIdle)
+	defer t.Stop()
+	select {
+	case <-b.queue.wake:
+	case <-t.C:
+		b.own.lastCommit = time.Time{}
+		if err := b.guard(func() error {
+			tx, err := b.db.Begin(true)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+			return b.commit(tx)
+		}); err != nil {
+			_ = b.failed(err) // nobody waits for it; it is logged by the next that fails
+		}
 	}
 }
 
@@ -132,10 +165,12 @@ func (b *Bolt) write(bt *batch) (synced bool, err error) {
 	return synced, err
 }
 
-// commit commits tx, with the list of free pages when that is short.
+// commit commits tx, with the list of free pages when it is worth it.
 func (b *Bolt) commit(tx *bolt.Tx) error {
-	s := b.db.Stats()
-	b.db.NoFreelistSync = s.FreePageN+s.PendingPageN > freelistLimit
+	s, now := b.db.Stats(), time.Now()
+	n := s.FreePageN + s.PendingPageN
+	b.db.NoFreelistSync = n > freelistShort && now.Sub(b.own.lastCommit) < freelistShare*freelistCost*time.Duration(n)
+	b.own.lastCommit = now
 	id := uint64(tx.ID())
 	if err := tx.Commit(); err != nil {
 		return err
@@ -195,8 +230,7 @@ func (b *Bolt) putRecords(tx *bolt.Tx, items []*item) error {
 		o.committed = append(o.committed, *r)
 		o.fresh = append(o.fresh, it)
 	}
-	_, err := putEntries(tx, o.tail, o.entries)
-	return err
+	return putEntries(tx, o.tail, o.entries)
 }
 
 // lookupKey finds the kept record with that key, not after last.
@@ -303,8 +337,7 @@ func (b *Bolt) failed(err error) error {
 	if o.broken != nil {
 		return o.broken
 	}
-	var damaged *DamagedError
-	if errors.As(err, &damaged) {
+	if _, ok := errors.AsType[*DamagedError](err); ok {
 		o.broken = err
 		b.o.Logger.Error("journal: writing has ended", "file", b.path, "error", err)
 		return err

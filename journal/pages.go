@@ -23,9 +23,17 @@ type page struct {
 	off   int64 // in the file
 	flags uint16
 	count int
-	data  []byte // including its head; short when the file is
+	size  int    // with the overflow, as far as the file goes
+	data  []byte // including its head; of a frame the beginning only
 	short bool   // the file ends within it
 }
+
+// elementHead is the length of what a page says of one of its keys before the
+// keys, frameRead how much of a page is read at first when no more is wanted.
+const (
+	elementHead = 16
+	frameRead   = 4 << 10
+)
 
 // maxDepth bounds the depth of a tree: a tree of the greatest file has 12
 // levels at most.
@@ -37,13 +45,18 @@ const bucketHead = 16
 
 var errNoPage = errors.New("no page")
 
-// read gives the page with that id.
-func (p *pages) read(id uint64) (page, error) {
+// read gives the page with that id, or of a page with a frame only its head and
+// the heads of its elements.
+func (p *pages) read(id uint64, frame bool) (page, error) {
 	off := int64(id) * p.page
 	if id > uint64(p.size/p.page) || off+pageHead > p.size {
 		return page{}, fmt.Errorf("page %d lies beyond the end of the file", id)
 	}
-	pg := page{id: id, off: off, data: make([]byte, min(p.page, p.size-off))}
+	first := p.page
+	if frame {
+		first = min(first, frameRead)
+	}
+	pg := page{id: id, off: off, data: make([]byte, min(first, p.size-off))}
 	if _, err := p.r.ReadAt(pg.data, off); err != nil && !errors.Is(err, io.EOF) {
 		return page{}, fmt.Errorf("page %d cannot be read: %w", id, err)
 	}
@@ -55,6 +68,10 @@ func (p *pages) read(id uint64) (page, error) {
 	length := (int64(le.Uint32(pg.data[12:])) + 1) * p.page
 	if have := p.size - off; length > have {
 		length, pg.short = have, true
+	}
+	pg.size = int(length)
+	if frame {
+		length = min(length, int64(pageHead+pg.count*elementHead))
 	}
 	if length <= int64(len(pg.data)) {
 		return pg, nil
@@ -80,16 +97,15 @@ type element struct {
 // each calls fn for the elements of a page until it returns false; the error
 // counts elements that do not lie within the page.
 func (pg *page) each(fn func(e element) bool) error {
-	const size = 16
 	le := binary.LittleEndian
 	bad := 0
 	for i := range pg.count {
-		at := pageHead + i*size
-		if at+size > len(pg.data) {
+		at := pageHead + i*elementHead
+		if at+elementHead > len(pg.data) {
 			bad += pg.count - i
 			break
 		}
-		h := pg.data[at : at+size]
+		h := pg.data[at : at+elementHead]
 		var e element
 		var pos, ksize, vsize int64
 		if pg.flags == flagBranch {
@@ -99,12 +115,14 @@ func (pg *page) each(fn func(e element) bool) error {
 			pos, ksize, vsize = int64(le.Uint32(h[4:])), int64(le.Uint32(h[8:])), int64(le.Uint32(h[12:]))
 		}
 		from := int64(at) + pos
-		if from+ksize+vsize > int64(len(pg.data)) {
+		if from+ksize+vsize > int64(pg.size) {
 			bad++
 			continue
 		}
-		e.key = pg.data[from : from+ksize]
-		e.value = pg.data[from+ksize : from+ksize+vsize]
+		if pg.size == len(pg.data) {
+			e.key = pg.data[from : from+ksize]
+			e.value = pg.data[from+ksize : from+ksize+vsize]
+		}
 		e.off = pg.off + from + ksize
 		if !fn(e) {
 			break
@@ -121,27 +139,41 @@ type walk struct {
 	pages
 	limit uint64 // pages at or after it do not belong to the file
 	seen  map[uint64]bool
+	// buckets that were visited.
+	buckets map[string]bool
 	// value is called for each value of a bucket, in the order of the keys.
 	value func(bucket string, e element) error
 	// problem is called for what is wrong; the walk goes on with the next page.
 	problem func(bucket, what string)
+	// frame says to look at pages only, and of leaves no more than is needed to
+	// see that they make sense: value gets no calls.
+	frame bool
 }
 
 // newWalk prepares a walk over a file with that meta data.
 func newWalk(r io.ReaderAt, size int64, m meta) *walk {
 	return &walk{
-		pages: pages{r: r, size: size, page: m.pageSize},
-		limit: m.pages,
-		seen:  map[uint64]bool{},
+		pages:   pages{r: r, size: size, page: m.pageSize},
+		limit:   m.pages,
+		seen:    map[uint64]bool{},
+		buckets: map[string]bool{},
 	}
 }
 
 func (w *walk) run(root uint64) error {
-	return w.tree("", root, 0, new([]byte))
+	if err := w.tree("", root, 0, new([]byte)); err != nil {
+		return err
+	}
+	for _, name := range allBuckets {
+		if !w.buckets[string(name)] {
+			w.problem(string(name), "it is not in the root")
+		}
+	}
+	return nil
 }
 
 // tree visits the page id and all below it, of the bucket of that name or of
-// the root when name is empty. last is the key before.
+// the root when name is empty. The key before is in last.
 func (w *walk) tree(name string, id uint64, depth int, last *[]byte) error {
 	if id < 2 || id >= w.limit || depth > maxDepth {
 		w.problem(name, fmt.Sprintf("page %d is no page of a tree", id))
@@ -152,7 +184,7 @@ func (w *walk) tree(name string, id uint64, depth int, last *[]byte) error {
 		return nil
 	}
 	w.seen[id] = true
-	pg, err := w.read(id)
+	pg, err := w.read(id, w.frame && name != "")
 	if err != nil {
 		w.problem(name, err.Error())
 		return nil
@@ -173,12 +205,16 @@ func (w *walk) visit(name string, pg *page, depth int, last *[]byte) (err error)
 			err = w.tree(name, e.below, depth+1, last)
 			return err == nil
 		}
+		if w.frame && name != "" {
+			return true
+		}
 		if *last != nil && bytes.Compare(e.key, *last) <= 0 {
 			w.problem(name, fmt.Sprintf("page %d: a key is out of order", pg.id))
 		}
 		*last = append((*last)[:0], e.key...)
 		switch {
 		case e.bucket && name == "":
+			w.buckets[string(e.key)] = true
 			err = w.bucket(string(e.key), e, depth)
 		case name != "":
 			err = w.value(name, e)
@@ -222,13 +258,14 @@ func (e *element) inline() (page, bool) {
 		off:   e.off + bucketHead,
 		flags: binary.LittleEndian.Uint16(data[8:]),
 		count: int(binary.LittleEndian.Uint16(data[10:])),
+		size:  len(data),
 		data:  data,
 	}, true
 }
 
 // checkTree visits every page that the file's trees use and fails when one
-// makes no sense. bbolt does the same, trusting what it finds, when the list of
-// free pages is not in the file.
+// makes no sense. When the list of free pages is not in the file, bbolt does the
+// same and trusts what it finds.
 func checkTree(r io.ReaderAt, size int64, m meta) error {
 	var first string
 	w := newWalk(r, size, m)
@@ -240,7 +277,7 @@ func checkTree(r io.ReaderAt, size int64, m meta) error {
 			}
 		}
 	}
-	w.value = func(string, element) error { return nil }
+	w.frame = true
 	if err := w.run(m.root); err != nil {
 		return err
 	}

@@ -110,14 +110,15 @@ func (b *Bolt) FindName(ctx context.Context, name string) (found []Seq, err erro
 			}
 		}
 		for seq != 0 && len(found) < maxSameName {
-			h, err := decodeHead(seq, notices.Get(seqKeySlice(seq)))
-			if err != nil {
+			v := notices.Get(seqKeySlice(seq))
+			if v == nil {
 				break // trimmed: the chain goes from new to old
 			}
-			found = append(found, seq)
-			if h.prev >= seq {
-				break
+			h, err := decodeHead(seq, v)
+			if err != nil || h.prev >= seq {
+				return b.damaged(fmt.Sprintf("notice %d", seq), err)
 			}
+			found = append(found, seq)
 			seq = h.prev
 		}
 		return nil

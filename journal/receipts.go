@@ -24,11 +24,10 @@ import (
 // the receipt before it in the group: a series of acks of consecutive notices
 // costs 5 to 7 bytes each.
 const (
-	chunkHead    = 16
-	chunkKind    = 'R'
-	chunkVersion = 1
+	chunkHead = 16
+	chunkKind = 'R'
 
-	// chunkTarget is the length at which a chunk is closed.
+	// A chunk is closed when it has about chunkTarget bytes.
 	chunkTarget = 16 << 10
 
 	bitState   = 0x07 // the state
@@ -193,7 +192,7 @@ func packReceipts(ps []Progress, now time.Time) (chunks []chunk, total int) {
 		total += len(rs)
 		for len(rs) > 0 {
 			if c.value == nil {
-				c.value = append(make([]byte, 0, 1<<10), 0, 0, 0, 0, chunkKind, chunkVersion, 0, 0)
+				c.value = append(make([]byte, 0, 1<<10), 0, 0, 0, 0, chunkKind, layoutVersion, 0, 0)
 				c.value = binary.LittleEndian.AppendUint64(c.value, uint64(micro(now)))
 			}
 			// The receipts of a group are counted before it: bounded by the room
@@ -244,7 +243,7 @@ func eachReceipt(n uint64, v []byte, fn func(n uint64, subscription string, r Re
 }
 
 func chunkOK(k, v []byte) bool {
-	return len(k) == 8 && len(v) >= chunkHead && valueOK(v, k, chunkKind, chunkVersion)
+	return len(k) == 8 && len(v) >= chunkHead && valueOK(v, k, chunkKind)
 }
 
 func chunkTime(v []byte) time.Time {
@@ -252,21 +251,20 @@ func chunkTime(v []byte) time.Time {
 }
 
 const (
-	cursorKind    = 'C'
-	cursorVersion = 1
-	cursorSize    = 16
+	cursorKind = 'C'
+	cursorSize = 16
 )
 
 func cursorValue(id string, seq Seq) []byte {
 	v := make([]byte, 8, cursorSize)
-	v[4], v[5] = cursorKind, cursorVersion
+	v[4], v[5] = cursorKind, layoutVersion
 	v = binary.LittleEndian.AppendUint64(v, uint64(seq))
 	sealValue(v, []byte(id))
 	return v
 }
 
 func decodeCursor(id, v []byte) (Seq, bool) {
-	if len(v) != cursorSize || !valueOK(v, id, cursorKind, cursorVersion) {
+	if len(v) != cursorSize || !valueOK(v, id, cursorKind) {
 		return 0, false
 	}
 	return Seq(binary.LittleEndian.Uint64(v[8:])), true

@@ -34,6 +34,7 @@ type found struct {
 	broken  map[string]bool // buckets whose tree had a problem
 	count   counters        // as the file has them
 	used    Seq             // greatest number of a notice that anything speaks of
+	indexed []Seq           // numbers in the index
 }
 
 // Salvage reads every page of the file from, damaged or cut as it may be, and
@@ -103,6 +104,7 @@ func (s *found) search(ctx context.Context, f io.ReaderAt, size int64) error {
 		if need := int64(m.pages) * m.pageSize; size < need {
 			s.report.problem("", fmt.Sprintf("the file was cut: it has %d bytes and needs %d", size, need))
 		}
+		s.compare()
 		reached = w.seen
 	} else {
 		s.report.problem("", "neither copy of the meta data verifies")
@@ -113,6 +115,24 @@ func (s *found) search(ctx context.Context, f io.ReaderAt, size int64) error {
 		return nil
 	}
 	return s.scan(ctx, p, reached)
+}
+
+// compare notes what the trees must have lost without a page that says so.
+func (s *found) compare() {
+	for _, seq := range s.indexed {
+		if _, ok := s.records[seq]; !ok && seq >= s.report.First {
+			s.broken[string(bucketNotices)] = true
+			s.report.problem(string(bucketNotices), fmt.Sprintf("notice %d is in the index only", seq))
+		}
+	}
+	bytes := int64(0)
+	for _, p := range s.chunks {
+		bytes += int64(p.len)
+	}
+	if bytes != s.count.receiptBytes {
+		s.broken[string(bucketReceipts)] = true
+		s.report.problem(string(bucketReceipts), fmt.Sprintf("of %d bytes of receipts %d were found", s.count.receiptBytes, bytes))
+	}
 }
 
 // scan looks at all pages that no tree has reached.
@@ -128,7 +148,7 @@ func (s *found) scan(ctx context.Context, p pages, reached map[uint64]bool) erro
 		if reached[id] {
 			continue
 		}
-		pg, err := p.read(id)
+		pg, err := p.read(id, false)
 		if err != nil || pg.flags != flagLeaf {
 			continue // free, overflow of another page, or no page at all
 		}
@@ -230,14 +250,19 @@ func (s *found) keep(bucket string, e element, sure bool) bool {
 		}
 		s.used = max(s.used, seq)
 	case string(bucketSubscriptions):
-		if !valueOK(e.value, e.key, definitionKind, definitionVersion) {
+		if !valueOK(e.value, e.key, definitionKind) {
 			return false
 		}
 		if _, have := s.subs[string(e.key)]; !have {
 			s.subs[string(e.key)] = slices.Clone(e.value)
 		}
 	case string(bucketIndex), string(bucketRecent):
-		return eachEntry(e.key, e.value, func(e *entry) { s.used = max(s.used, e.seq) }) == nil
+		return eachEntry(e.key, e.value, func(e *entry) {
+			s.used = max(s.used, e.seq)
+			if sure {
+				s.indexed = append(s.indexed, e.seq)
+			}
+		}) == nil
 	case string(bucketState):
 		if string(e.key) == string(keyCounters) {
 			return s.count.decode(e.value)
@@ -399,7 +424,7 @@ func (w *rewriter) putBlock(tx *bolt.Tx) error {
 	}
 	b := tx.Bucket(bucketIndex)
 	b.FillPercent = fillSequential
-	err := b.Put(seqKeySlice(w.block[0].seq), appendBlock(nil, w.block))
+	err := b.Put(seqKeySlice(w.block[0].seq), encodeBlock(w.block))
 	w.block = w.block[:0]
 	return err
 }

@@ -8,9 +8,8 @@ import (
 )
 
 const (
-	definitionKind    = 'S'
-	definitionVersion = 1
-	definitionHead    = 8
+	definitionKind = 'S'
+	definitionHead = 8
 )
 
 // PutSubscription implements Log.
@@ -22,7 +21,7 @@ func (b *Bolt) PutSubscription(ctx context.Context, id string, def []byte) error
 		return fmt.Errorf("%w: definition of %d bytes", ErrTooLarge, len(def))
 	}
 	v := make([]byte, definitionHead, definitionHead+len(def))
-	v[4], v[5] = definitionKind, definitionVersion
+	v[4], v[5] = definitionKind, layoutVersion
 	v = append(v, def...)
 	sealValue(v, []byte(id))
 	return b.change(ctx, func(tx *bolt.Tx) error {
@@ -48,7 +47,7 @@ func (b *Bolt) Subscriptions(ctx context.Context) (subs []StoredSubscription, er
 	err = b.view(ctx, func(tx *bolt.Tx) error {
 		cursors := tx.Bucket(bucketCursors)
 		return tx.Bucket(bucketSubscriptions).ForEach(func(k, v []byte) error {
-			if !valueOK(v, k, definitionKind, definitionVersion) {
+			if !valueOK(v, k, definitionKind) {
 				return b.damaged(fmt.Sprintf("the definition of subscription %q", k), nil)
 			}
 			s := StoredSubscription{ID: string(k), Def: append([]byte{}, v[definitionHead:]...)}

@@ -264,7 +264,7 @@ func testSameName(t *testing.T, open Opener) {
 		t.Fatalf("number %d", seq)
 	}
 	// Two more at once: the second must see the first, which is not stored yet.
-	var ps []journal.Pending
+	ps := make([]journal.Pending, 0, 2)
 	for _, n := range []int{51, 52} {
 		r := rec(n)
 		r.Name = "ivo://test/stream#new"

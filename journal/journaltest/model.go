@@ -97,7 +97,7 @@ func (m *model) append(t *rapid.T) {
 
 func (m *model) appendMany(t *rapid.T) {
 	rs := rapid.SliceOfN(rapid.Custom(m.draw), 1, 60).Draw(t, "records")
-	var ps []journal.Pending
+	ps := make([]journal.Pending, 0, len(rs))
 	for _, r := range rs {
 		p, err := m.log.Enqueue(ctx, r)
 		if err != nil {
@@ -113,7 +113,7 @@ func (m *model) appendMany(t *rapid.T) {
 
 func (m *model) commit(t *rapid.T) {
 	ids := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 1, 4, rapid.ID[string]).Draw(t, "ids")
-	var ps []journal.Progress
+	ps := make([]journal.Progress, 0, len(ids))
 	for _, id := range ids {
 		p := journal.Progress{
 			Subscription: id,
