@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -23,13 +24,15 @@ import (
 
 // report is what `tocsin status --json` prints.
 type report struct {
-	Version    string             `json:"version"`
-	PID        int                `json:"pid"`
-	LocalIVORN string             `json:"local_ivorn"`
-	Data       string             `json:"data"`
-	Listeners  []listenAddress    `json:"listeners"`
-	Ready      string             `json:"ready"` // "yes", or why not
-	Upstreams  []vtp.RemoteStatus `json:"upstreams"`
+	Version    string          `json:"version"`
+	PID        int             `json:"pid"`
+	LocalIVORN string          `json:"local_ivorn"`
+	Data       string          `json:"data"`
+	Listeners  []listenAddress `json:"listeners"`
+	// Connections counts those that are open, by listener or upstream.
+	Connections map[string]int     `json:"connections"`
+	Ready       string             `json:"ready"` // "yes", or why not
+	Upstreams   []vtp.RemoteStatus `json:"upstreams"`
 	broker.Status
 }
 
@@ -43,6 +46,10 @@ func (a admin) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", a.status)
 	mux.HandleFunc("GET /replay", a.replay)
+	// What the program is doing, for those who ask why it is slow: go tool pprof reads it through the socket.
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
 }
 

@@ -59,8 +59,31 @@ func (s *server) report(ctx context.Context) report {
 	if err := s.isReady(ctx); err != nil {
 		out.Ready = err.Error()
 	}
+	out.Connections = s.connections()
 	for _, u := range s.upstreams {
 		out.Upstreams = append(out.Upstreams, u.Status()...)
+	}
+	return out
+}
+
+// connections reads from the metrics how many connections each VTP listener has.
+func (s *server) connections() map[string]int {
+	out := map[string]int{}
+	families, err := s.registry.Gather()
+	if err != nil {
+		s.log.Warn("metrics not gathered", "error", err)
+	}
+	for _, f := range families {
+		if f.GetName() != "tocsin_vtp_connections" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "listener" {
+					out[l.GetValue()] = int(m.GetGauge().GetValue())
+				}
+			}
+		}
 	}
 	return out
 }

@@ -79,7 +79,11 @@ func (c *statusCmd) print(t *terminal, r report) error {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "\nlisteners\n")
 	for _, l := range r.Listeners {
-		fmt.Fprintf(w, "  %s\t%s\n", l.Name, l.URI)
+		open := ""
+		if n, ok := r.Connections[l.Name]; ok {
+			open = count(uint64(n)) + " connected"
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", l.Name, l.URI, open)
 	}
 	if len(r.Upstreams) > 0 {
 		fmt.Fprintf(w, "\nupstreams\tstate\tnotices\tlast error\n")
