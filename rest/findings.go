@@ -45,7 +45,7 @@ var (
 type entry struct{ Code, Title string }
 
 func (h *handler) index(w http.ResponseWriter, _ *http.Request) {
-	h.page(w, http.StatusOK, indexPage, map[string]any{"Title": "Tocsin", "Version": h.o.Version})
+	h.page(w, http.StatusOK, indexPage, map[string]any{"Title": "Ports and pages", "Version": h.o.Version})
 }
 
 func (h *handler) findings(w http.ResponseWriter, r *http.Request) {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"html"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -22,7 +23,7 @@ func title(md string) string {
 }
 
 // markdown turns the small part of Markdown that our own pages use into HTML: headings, paragraphs, lists with -,
-// code blocks (fenced, or indented by four blanks) and `code`. Everything else is text; all of it is escaped.
+// code blocks (fenced, or indented by four blanks), `code` and **strong**. Everything else is text; all of it is escaped.
 func markdown(md string) string {
 	w := &page{}
 	fenced := false
@@ -87,7 +88,7 @@ func (p *page) flush() {
 	}
 	body := html.EscapeString(strings.TrimRight(p.text.String(), "\n"))
 	if p.kind != "pre" {
-		body = codeSpans(body)
+		body = inline(body)
 	}
 	if p.kind == "li" && !p.inList {
 		p.out.WriteString("<ul>\n")
@@ -110,18 +111,22 @@ func (p *page) end() {
 	p.closeList()
 }
 
-// codeSpans marks what stands between two backquotes, in text that is escaped already.
-func codeSpans(s string) string {
+// inline marks what stands between two backquotes as code and between two pairs of asterisks as strong, in text that is
+// escaped already.
+func inline(s string) string {
 	parts := strings.Split(s, "`")
-	if len(parts)%2 == 0 {
-		return s
+	if len(parts)%2 == 0 { // a backquote stands alone
+		parts = []string{s}
 	}
 	var b strings.Builder
 	for i, part := range parts {
 		if i%2 == 1 {
-			part = "<code>" + part + "</code>"
+			b.WriteString("<code>" + part + "</code>")
+			continue
 		}
-		b.WriteString(part)
+		b.WriteString(bold.ReplaceAllString(part, "<strong>$1</strong>"))
 	}
 	return b.String()
 }
+
+var bold = regexp.MustCompile(`\*\*([^*]+)\*\*`)

@@ -28,7 +28,7 @@ func get(t *testing.T, h http.Handler, path string, header ...string) (int, http
 
 func options() Options {
 	pages := map[string]string{
-		"ivorn":  "# The name <is> odd\n\nFirst & `a<b`\nforemost.\n\n- one\n  more\n- two\n\n## Example\n\n```xml\n<VOEvent>\n\n  - x\n</VOEvent>\n```\n\n    indented <b>\n\nLast `odd.\n",
+		"ivorn":  "# The name <is> odd\n\nFirst & `a<b`\nforemost.\n\n- one\n  more\n- two\n\n## Example\n\n```xml\n<VOEvent>\n\n  - x\n</VOEvent>\n```\n\n    indented <b>\n\nLast `odd. **Strong**.\n",
 		"schema": "# Not by the schema\n\nText.",
 	}
 	return Options{
@@ -56,7 +56,7 @@ func TestRoutes(t *testing.T) {
 		{"finding is escaped", "/findings/ivorn", nil, 200, []string{
 			"<title>The name &lt;is&gt; odd", "<h1>The name &lt;is&gt; odd</h1>", "<p>First &amp; <code>a&lt;b</code> foremost.</p>",
 			"<ul>\n<li>one more</li>\n<li>two</li>\n</ul>\n<h2>Example</h2>", "<pre>&lt;VOEvent&gt;\n\n  - x\n&lt;/VOEvent&gt;</pre>",
-			"<pre>indented &lt;b&gt;</pre>", "<p>Last `odd.</p>",
+			"<pre>indented &lt;b&gt;</pre>", "<p>Last `odd. <strong>Strong</strong>.</p>",
 		}},
 		{"finding as text", "/findings/ivorn", []string{"Accept", "text/plain"}, 200, []string{"# The name <is> odd\n\nFirst & `a<b`"}},
 		{"unknown finding", "/findings/nothing", nil, 404, []string{"/findings lists them"}},

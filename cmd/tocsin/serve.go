@@ -274,7 +274,7 @@ func (s *server) openAdmin(ctx context.Context) error {
 func (s *server) handler() http.Handler {
 	return rest.NewHandler(rest.Options{
 		Metrics: promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry, MaxRequestsInFlight: 8, Timeout: 20 * time.Second}),
-		Ready:   s.isReady, Page: voevent.FindingPage, Codes: voevent.FindingCodes(), Version: version(), Logger: s.log,
+		Ready:   s.isReady, Page: findingPage, Codes: findingCodes(), Version: version(), Logger: s.log,
 	})
 }
 

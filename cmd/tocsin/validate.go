@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"tocsin/voevent"
@@ -121,7 +122,7 @@ func check(in input) verdict {
 		xml, err := voevent.FromJSON(raw)
 		if err != nil {
 			je := new(voevent.JSONError)
-			f := voevent.Finding{Code: "json", Severity: voevent.Error, Message: err.Error()}
+			f := voevent.Finding{Code: "json", Severity: voevent.Error, Message: err.Error(), Link: "/findings/json"}
 			if errors.As(err, &je) {
 				f.Message, f.Path = je.Text, je.Pointer
 			}
@@ -156,19 +157,30 @@ type explainCmd struct {
 // Run prints a page.
 func (c *explainCmd) Run(t *terminal) error {
 	if c.Code == "" {
-		for _, code := range voevent.FindingCodes() {
-			page, _ := voevent.FindingPage(code)
+		for _, code := range findingCodes() {
+			page, _ := findingPage(code)
 			fmt.Fprintf(t.stdout, "%-24s %s\n", code, pageTitle(page))
 		}
 		return nil
 	}
-	page, ok := voevent.FindingPage(c.Code)
+	page, ok := findingPage(c.Code)
 	if !ok {
 		return fmt.Errorf("there is no finding %q; tocsin explain lists them", c.Code)
 	}
-	_, err := fmt.Fprintln(t.stdout, strings.TrimSpace(page))
+	_, err := fmt.Fprintln(t.stdout, t.readable(strings.TrimSpace(page)))
 	return err
 }
+
+// readable takes the marks of Markdown out of a page: headings and **strong** words become bold where there are colours.
+func (t *terminal) readable(page string) string {
+	page = strongWords.ReplaceAllStringFunc(page, func(s string) string { return t.paint(bold, strings.Trim(s, "*")) })
+	return headings.ReplaceAllStringFunc(page, func(s string) string { return t.paint(bold, strings.TrimLeft(s, "# ")) })
+}
+
+var (
+	strongWords = regexp.MustCompile(`\*\*[^*]+\*\*`)
+	headings    = regexp.MustCompile(`(?m)^#+ .*$`)
+)
 
 // pageTitle is the first heading of a page.
 func pageTitle(page string) string {
