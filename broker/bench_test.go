@@ -27,6 +27,8 @@ type taken journal.Seq
 
 func (s taken) Wait(context.Context) (journal.Seq, error) { return journal.Seq(s), nil }
 
+func (taken) Ready() bool { return true }
+
 // BenchmarkSubmit is parsing, checking and policy of a 6.3 kB notice, without
 // the journal.
 func BenchmarkSubmit(b *testing.B) {

@@ -74,6 +74,9 @@ type Pending interface {
 	// of kind Busy: the notice may or may not be stored, and the author repeats
 	// it. It may be called again and by several goroutines.
 	Wait(ctx context.Context) (Accepted, error)
+	// Ready says whether Wait would return at once, so that a protocol can
+	// answer many authors, or many notices of one, together.
+	Ready() bool
 }
 
 // Submit checks a submission and enqueues it; it does not wait for the disk.
@@ -181,6 +184,9 @@ type pending struct {
 	journaled journal.Pending
 	told      atomic.Bool // an end other than acceptance was counted
 }
+
+// Ready implements Pending.
+func (p *pending) Ready() bool { return p.journaled.Ready() }
 
 // Wait implements Pending.
 func (p *pending) Wait(ctx context.Context) (Accepted, error) {

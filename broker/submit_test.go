@@ -307,6 +307,8 @@ type failed struct{ err error }
 
 func (f failed) Wait(context.Context) (journal.Seq, error) { return 0, f.err }
 
+func (failed) Ready() bool { return true }
+
 func (l *failing) Enqueue(ctx context.Context, r journal.Record) (journal.Pending, error) {
 	l.mu.Lock()
 	err := l.err

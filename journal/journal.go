@@ -71,6 +71,8 @@ type Pending interface {
 	// When ctx ends first Wait returns its error, and the record may yet become
 	// durable. Wait may be called again and by several goroutines.
 	Wait(ctx context.Context) (Seq, error)
+	// Ready says whether Wait would return at once.
+	Ready() bool
 }
 
 // Log is an ordered, durable log of notices with the cursors, receipts and

@@ -69,6 +69,16 @@ func (it *item) Wait(ctx context.Context) (Seq, error) {
 	}
 }
 
+// Ready implements Pending.
+func (it *item) Ready() bool {
+	select {
+	case <-it.batch.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // values holds buffers of stored records between an append's commit and a
 // later append.
 var values = sync.Pool{New: func() any { return new([]byte) }}

@@ -33,9 +33,6 @@ func (i ingester) Submit(ctx context.Context, s vtp.Submission) (vtp.Pending, er
 		}
 		return settledReceipt(r), nil
 	}
-	if r, ok := p.(readiness); ok {
-		return readyPending{pending{i, p}, r}, nil
-	}
 	return pending{i, p}, nil
 }
 
@@ -49,13 +46,8 @@ func (p pending) Wait(ctx context.Context) (vtp.Receipt, error) {
 	return p.i.outcome(p.p.Wait(ctx))
 }
 
-// readiness is the method by which vtp learns, without waiting, that many receipts may leave in one write.
-type readiness interface{ Ready() bool }
-
-type readyPending struct {
-	pending
-	readiness
-}
+// Ready lets receipts that became durable together leave in one write.
+func (p pending) Ready() bool { return p.p.Ready() }
 
 type settledReceipt vtp.Receipt
 

@@ -179,6 +179,9 @@ func testContexts(t *testing.T, open Opener) {
 	if seq, err := p.Wait(t.Context()); seq != 2 || err != nil {
 		t.Errorf("Pending.Wait again: %d, %v", seq, err)
 	}
+	if !p.Ready() {
+		t.Error("Pending.Ready: false after Wait has returned")
+	}
 }
 
 func testCommitConcurrently(t *testing.T, open Opener) {
