@@ -384,6 +384,8 @@ func (waiting) Wait(ctx context.Context) (journal.Seq, error) {
 	return 0, ctx.Err()
 }
 
+func (waiting) Ready() bool { return false }
+
 func TestRateLimitIsBusyPerSource(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
