@@ -23,7 +23,9 @@ func listen(ctx context.Context, e endpoint, log *slog.Logger) (net.Listener, er
 	if e.network == "unix" {
 		l, err = listenUnix(ctx, e.host, 0o660)
 	} else {
-		l, err = (&net.ListenConfig{}).Listen(ctx, e.network, e.host)
+		// VTP has keep-alives and time-outs of its own; TCP's would cost four system calls for each connection, and some
+		// authors open one for each notice.
+		l, err = (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, e.network, e.host)
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("listener %s: %s is in use: another broker runs there? --listen takes other ports", e.Name, e.host)
