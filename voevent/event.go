@@ -65,6 +65,9 @@ type Event struct {
 	why           *Why
 	citationsOnce sync.Once
 	citations     []Citation
+	positionOnce  sync.Once
+	position      Position
+	hasPosition   bool
 }
 
 // Codes of a ParseError: those of xmltree, and two of its own.
@@ -107,9 +110,8 @@ func ParseLimits(raw []byte, l Limits) (*Event, error) {
 		return nil, parseError(raw, err)
 	}
 	root := doc.Root()
-	line, column := 0, 0
 	if local := doc.Local(root); local != "VOEvent" {
-		line, column = doc.Position(root)
+		line, column := doc.Position(root)
 		return nil, &ParseError{Code: CodeNotVOEvent, Text: "the root element is " + strconv.Quote(local) + ", not VOEvent", Line: line, Column: column}
 	}
 	e := &Event{Role: Observation, Namespace: doc.Space(root), raw: raw, doc: doc}
@@ -133,7 +135,7 @@ func ParseLimits(raw []byte, l Limits) (*Event, error) {
 		name = id // VOEvent 1.0 and what came before it
 	}
 	if strings.Trim(name, " \t\r\n") == "" {
-		line, column = doc.Position(root)
+		line, column := doc.Position(root)
 		return nil, &ParseError{Code: CodeIVORN, Text: "the notice has no ivorn", Line: line, Column: column}
 	}
 	e.IVORN, e.IVORNErr = ParseIVORN(name)

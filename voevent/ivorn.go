@@ -28,8 +28,8 @@ func ParseIVORN(s string) (IVORN, error) {
 	bare := rest
 	if hasScheme := len(rest) >= len(scheme) && strings.EqualFold(rest[:len(scheme)], scheme); hasScheme {
 		bare = rest[len(scheme):]
-	} else if i := strings.Index(rest, "://"); i >= 0 {
-		bare = rest[i+len("://"):]
+	} else if _, after, ok := strings.Cut(rest, "://"); ok {
+		bare = after
 	}
 	if i := strings.IndexAny(bare, "#?"); i >= 0 {
 		v.separator, v.local = bare[i], bare[i+1:]
@@ -43,7 +43,7 @@ func ParseIVORN(s string) (IVORN, error) {
 	return v, nil
 }
 
-// broken says which rule the name breaks, "" for none. text is the name without white space around it.
+// broken says which rule the name breaks, "" for none. The text is the name without white space around it.
 func (v IVORN) broken(text string) string {
 	if text == "" {
 		return "it is empty"

@@ -29,6 +29,11 @@ type Position struct {
 // Where the coordinates carry no unit they are in degrees; where no system is named at all they are FK5 or ICRS. Of the two
 // axes of a 2.1 Error2 the longer one counts.
 func (e *Event) Position() (Position, bool) {
+	e.positionOnce.Do(func() { e.position, e.hasPosition = e.readPosition() })
+	return e.position, e.hasPosition
+}
+
+func (e *Event) readPosition() (Position, bool) {
 	l := &e.WhereWhen().Observation
 	if !l.onSky() || e.coordsUnavailable() {
 		return Position{}, false

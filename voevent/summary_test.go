@@ -51,7 +51,7 @@ func TestAlertTypeIsTheStrongestCitation(t *testing.T) {
 		"supersedes followup": "update", "followup supersedes": "update", "retraction followup": "retraction", "followup retraction": "retraction",
 	} {
 		var b strings.Builder
-		for _, c := range strings.Fields(cites) {
+		for c := range strings.FieldsSeq(cites) {
 			b.WriteString(`<EventIVORN cite="` + c + `">ivo://org.example/s#0</EventIVORN>`)
 		}
 		if got := parse(t, notice("<Citations>"+b.String()+"</Citations>")).Summary().AlertType; got != want {

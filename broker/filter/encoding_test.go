@@ -155,8 +155,7 @@ func FuzzParseJSON(f *testing.F) {
 			return
 		}
 		if _, err := Compile(s, Limits{}); err != nil {
-			var fe *Error
-			if !errors.As(err, &fe) {
+			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("%T", err)
 			}
 		}

@@ -26,9 +26,9 @@ type authorLoad struct {
 	acked    func(serial uint64) // called for each acknowledged notice, from any author; may be nil
 }
 
-// run sends notices until the time is over or stop is closed, and returns how many were acknowledged and how
+// run sends notices until the time is over, and returns how many were acknowledged and how
 // long each took from write to ack.
-func (l authorLoad) run(stop <-chan struct{}) (result, error) {
+func (l authorLoad) run() (result, error) {
 	var serial atomic.Uint64
 	serial.Store(l.first)
 	var wg sync.WaitGroup
@@ -38,8 +38,8 @@ func (l authorLoad) run(stop <-chan struct{}) (result, error) {
 	end := begin.Add(l.duration)
 	for i := range l.authors {
 		wg.Go(func() {
-			t := newTemplate(fmt.Sprintf("%s%d", l.series, i), noticeBytes)
-			p := pace{rate: l.rate / float64(l.authors), begin: begin, end: end, stop: stop}
+			t := newTemplate(fmt.Sprintf("%s%d", l.series, i))
+			p := pace{rate: l.rate / float64(l.authors), begin: begin, end: end}
 			if l.window == 0 {
 				results[i], errs[i] = l.perConnection(t, &serial, &p)
 			} else {
@@ -156,27 +156,15 @@ func isAck(frame []byte) bool {
 type pace struct {
 	rate       float64
 	begin, end time.Time
-	stop       <-chan struct{}
 	sent       int
 }
 
 // next waits until the next notice is due; false when the time is over.
 func (p *pace) next() bool {
-	select {
-	case <-p.stop:
-		return false
-	default:
-	}
 	if p.rate > 0 {
 		due := p.begin.Add(time.Duration(float64(p.sent) / p.rate * float64(time.Second)))
 		if wait := time.Until(due); wait > 0 {
-			t := time.NewTimer(wait)
-			select {
-			case <-t.C:
-			case <-p.stop:
-				t.Stop()
-				return false
-			}
+			<-time.After(wait)
 		}
 	}
 	p.sent++

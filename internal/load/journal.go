@@ -24,7 +24,7 @@ func fillJournal(file string, n int) error {
 	errs := make(chan error, 1)
 	for range 128 {
 		wg.Go(func() {
-			t := newTemplate("A0", noticeBytes)
+			t := newTemplate("A0")
 			for {
 				i := serial.Add(1)
 				if i > int64(n) {

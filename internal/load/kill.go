@@ -77,7 +77,7 @@ func (k *killing) round(s *program.Broker, round int, after time.Duration) {
 			},
 			first: uint64(round) * 1_000_000, // so that serial numbers are unique over all rounds
 		}
-		_, _ = l.run(nil) // it ends with the broker
+		_, _ = l.run() // it ends with the broker
 	})
 	<-time.After(after)
 	_ = s.Kill()
@@ -131,7 +131,7 @@ func (k *killing) follow(port int, first bool, done func() bool) error {
 	if _, err := c.Write(wish(first)); err != nil {
 		return err
 	}
-	t := newTemplate("A0", noticeBytes)
+	t := newTemplate("A0")
 	in := newFrameReader(64 << 10)
 	var out []byte
 	for !done() {

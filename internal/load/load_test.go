@@ -16,7 +16,7 @@ func TestClientAgainstTheDoNothingServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		subs, err := subscribe(feed, 3, newTemplate("A0", noticeBytes))
+		subs, err := subscribe(feed, 3, newTemplate("A0"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,7 +25,7 @@ func TestClientAgainstTheDoNothingServer(t *testing.T) {
 		}
 		acked := 0
 		l := authorLoad{port: author, authors: 1, window: window, rate: 500, duration: 200 * time.Millisecond, series: "A", acked: func(uint64) { acked++ }}
-		r, err := l.run(nil)
+		r, err := l.run()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestClientAgainstTheDoNothingServer(t *testing.T) {
 }
 
 func TestTemplateRoundTrip(t *testing.T) {
-	tm := newTemplate("A0", noticeBytes)
+	tm := newTemplate("A0")
 	if n := len(tm.frame); n < 6000 || n > 6600 {
 		t.Errorf("a notice has %d bytes, not those of a real one", n)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +16,6 @@ type nothing struct {
 	subs         []net.Conn
 	wg           sync.WaitGroup
 	relay        chan []byte
-	relayed      atomic.Int64
 }
 
 func newNothing() (*nothing, error) {

@@ -21,7 +21,7 @@ type template struct {
 	stamp  int    // offset of the time of sending
 }
 
-func newTemplate(series string, size int) *template {
+func newTemplate(series string) *template {
 	var b strings.Builder
 	serial := strings.Repeat("0", serialWidth)
 	stamp := strings.Repeat("0", stampWidth)
@@ -69,7 +69,7 @@ func newTemplate(series string, size int) *template {
   <Description>A notice of the load client.</Description>
 </voe:VOEvent>
 `
-	for i := 0; b.Len()+len(tail) < size-100; i++ {
+	for i := 0; b.Len()+len(tail) < noticeBytes-100; i++ {
 		fmt.Fprintf(&b, "    <Param name=\"Field_%02d\" value=\"%d.%04d\" unit=\"deg\" ucd=\"pos.eq.ra;meta.number\" />\n", i, i*37%360, i*7919%10000)
 	}
 	b.WriteString(tail)
@@ -78,13 +78,6 @@ func newTemplate(series string, size int) *template {
 	t.serial = bytes.Index(t.frame, []byte("#Pos_")) + len("#Pos_")
 	t.stamp = bytes.Index(t.frame, []byte("Sent_ns\" value=\"")) + len("Sent_ns\" value=\"")
 	return t
-}
-
-// clone gives a sender its own copy to overwrite.
-func (t *template) clone() *template {
-	c := *t
-	c.frame = bytes.Clone(t.frame)
-	return &c
 }
 
 // next stamps the frame with a serial number and the present time and returns it; it is valid until the next call.

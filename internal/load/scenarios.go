@@ -31,7 +31,7 @@ func (b *bench) accept(name string, l authorLoad) error {
 	return b.withServer(func(s *program.Broker) error {
 		l.port = s.Author
 		cpu := s.CPU()
-		r, err := l.run(nil)
+		r, err := l.run()
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func (b *bench) ceiling(l authorLoad) (result, error) {
 	}
 	l.port = port
 	l.duration = min(l.duration, 4*time.Second)
-	r, err := l.run(nil)
+	r, err := l.run()
 	if err != nil {
 		return result{}, fmt.Errorf("the client's own ceiling: %w", err)
 	}
@@ -68,7 +68,7 @@ func (b *bench) ceiling(l authorLoad) (result, error) {
 // fanOut measures deliveries to 500 acknowledging subscribers while a second author goes on at 2,000 notices/s.
 func (b *bench) fanOut() error {
 	const subscriberCount = 500
-	t := newTemplate("A0", noticeBytes)
+	t := newTemplate("A0")
 
 	n, err := newNothing()
 	if err != nil {
@@ -107,12 +107,12 @@ func (b *bench) fanOutOnce(feed, author, count int, t *template) (delivered, acc
 	}
 	// The first author fills the subscribers' queues before the measurement begins.
 	first := authorLoad{port: author, authors: 1, window: 64, duration: time.Second, series: "A"}
-	if _, err = first.run(nil); err != nil {
+	if _, err = first.run(); err != nil {
 		return delivered, accepted, err
 	}
 	begin, had := time.Now(), subs.delivered.Load()
 	second := authorLoad{port: author, authors: 1, window: 64, rate: 2000, duration: b.duration, series: "B"}
-	if accepted, err = second.run(nil); err != nil {
+	if accepted, err = second.run(); err != nil {
 		return delivered, accepted, err
 	}
 	delivered = result{count: int(subs.delivered.Load() - had), elapsed: time.Since(begin)}
@@ -162,17 +162,17 @@ func (b *bench) latency() error {
 }
 
 func (b *bench) latencyOnce(feed, author, count int) ([]time.Duration, error) {
-	subs, err := subscribe(feed, count, newTemplate("A0", noticeBytes))
+	subs, err := subscribe(feed, count, newTemplate("A0"))
 	if err != nil {
 		return nil, err
 	}
 	warm := authorLoad{port: author, authors: 1, window: 1, rate: 10, duration: time.Second, series: "A"}
-	if _, err := warm.run(nil); err != nil {
+	if _, err := warm.run(); err != nil {
 		return nil, err
 	}
 	subs.latencies.Store(true)
 	l := authorLoad{port: author, authors: 1, window: 1, rate: 10, duration: max(b.duration, 20*time.Second), series: "B"}
-	r, err := l.run(nil)
+	r, err := l.run()
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (b *bench) idle() error {
 	const subscriberCount = 5000
 	return b.withServer(func(s *program.Broker) error {
 		before := s.Resident()
-		subs, err := subscribe(s.Feed, subscriberCount, newTemplate("A0", noticeBytes))
+		subs, err := subscribe(s.Feed, subscriberCount, newTemplate("A0"))
 		if err != nil {
 			return err
 		}
@@ -203,7 +203,7 @@ func (b *bench) idle() error {
 		connected := s.Resident()
 		// One notice to all, so that whatever grows with the first delivery has grown.
 		one := authorLoad{port: s.Author, authors: 1, window: 1, rate: 1, duration: 500 * time.Millisecond, series: "A"}
-		r, err := one.run(nil)
+		r, err := one.run()
 		if err != nil {
 			return err
 		}

@@ -75,8 +75,10 @@ func Start(o Options) (*Broker, error) {
 	if err := os.Remove(addresses); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("start broker: %w", err)
 	}
-	args := append([]string{"serve", "--data", o.Data,
-		"--listen", "vtp-author://127.0.0.1:0", "--listen", "vtp-feed://127.0.0.1:0", "--listen", "http://127.0.0.1:0"}, o.Args...)
+	args := append([]string{
+		"serve", "--data", o.Data,
+		"--listen", "vtp-author://127.0.0.1:0", "--listen", "vtp-feed://127.0.0.1:0", "--listen", "http://127.0.0.1:0",
+	}, o.Args...)
 	s.cmd = exec.Command(o.Path, args...)
 	s.cmd.Stderr = &s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

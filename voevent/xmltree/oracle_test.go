@@ -203,14 +203,13 @@ func (g *generator) pick(from ...string) string { return rapid.SampledFrom(from)
 func (g *generator) element(depth int) {
 	prefix := g.pick("", "", "p", "é")
 	name := g.pick("a", "Param", "x-1.2_", "ü")
-	space := ""
 	tag := name
 	g.src.WriteByte('<')
 	if prefix != "" {
 		tag = prefix + ":" + name
 	}
 	g.src.WriteString(tag)
-	decls := ""
+	var space, decls string
 	if prefix != "" {
 		space = g.pick("urn:1", "urn:2")
 		decls = " xmlns:" + prefix + g.pick("='", " = '") + space + "'"
@@ -268,8 +267,21 @@ func (g *generator) text(quote string) (written, value string) {
 	written = quote
 	for range rapid.IntRange(0, 6).Draw(g.t, "pieces") {
 		piece := rapid.SampledFrom([][2]string{
-			{"&lt;", "<"}, {"&amp;", "&"}, {"&gt;", ">"}, {"&#x41;", "A"}, {"&#10;", "\n"}, {"&#13;", "\r"}, {"&apos;", "'"}, {"&quot;", `"`},
-			{"plain ", "plain "}, {"é€𝄞", "é€𝄞"}, {" ", " "}, {"\n", "\n"}, {"\r\n", "\n"}, {"]", "]"}, {"&#93;&#93;&gt;", "]]>"},
+			{"&lt;", "<"},
+			{"&amp;", "&"},
+			{"&gt;", ">"},
+			{"&#x41;", "A"},
+			{"&#10;", "\n"},
+			{"&#13;", "\r"},
+			{"&apos;", "'"},
+			{"&quot;", `"`},
+			{"plain ", "plain "},
+			{"é€𝄞", "é€𝄞"},
+			{" ", " "},
+			{"\n", "\n"},
+			{"\r\n", "\n"},
+			{"]", "]"},
+			{"&#93;&#93;&gt;", "]]>"},
 		}).Draw(g.t, "piece")
 		if quote == "" && rapid.IntRange(0, 3).Draw(g.t, "CDATA") == 0 {
 			piece = [2]string{"<![CDATA[" + piece[0] + "]]>", strings.ReplaceAll(piece[0], "\r\n", "\n")}

@@ -2,6 +2,7 @@ package xmltree
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -183,9 +184,9 @@ func (p *parser) declare(f *frame, prefix string, a Attr) error {
 
 // lookup returns the namespace that a prefix means here.
 func (p *parser) lookup(prefix string, at int) (int32, error) {
-	for i := len(p.bound) - 1; i >= 0; i-- {
-		if p.bound[i].prefix == prefix {
-			return p.bound[i].space, nil
+	for _, b := range slices.Backward(p.bound) {
+		if b.prefix == prefix {
+			return b.space, nil
 		}
 	}
 	return 0, p.bad(at, "the namespace prefix "+prefix+" is not declared")

@@ -26,12 +26,12 @@ func (p *parser) text() error {
 			i++
 			continue
 		}
-		switch {
-		case c == '<':
+		switch c {
+		case '<':
 			p.plain(from, from, i, i)
 			p.pos = i
 			return nil
-		case c == ']':
+		case ']':
 			if strings.HasPrefix(src[i:], "]]>") {
 				return p.bad(i, `"]]>" may not be within text`)
 			}

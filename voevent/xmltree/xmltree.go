@@ -12,6 +12,7 @@ package xmltree
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -347,9 +348,9 @@ func (d *Document) Path(n Node) string {
 		steps = append(steps, d.step(n))
 	}
 	var b strings.Builder
-	for i := len(steps) - 1; i >= 0; i-- {
+	for _, step := range slices.Backward(steps) {
 		b.WriteByte('/')
-		b.WriteString(steps[i])
+		b.WriteString(step)
 	}
 	return b.String()
 }
