@@ -91,6 +91,7 @@ func (c *checker) result() []Finding {
 		}
 		return a.offset - b.offset
 	})
+	c.out = withoutRepeats(c.out)
 	n := min(len(c.out), maxFindings)
 	if n == 0 {
 		return nil
@@ -115,6 +116,20 @@ func (c *checker) result() []Finding {
 		})
 	}
 	return fs
+}
+
+// codeSchema is the code of what only the schema's own words say.
+const codeSchema = "schema"
+
+// withoutRepeats drops what only repeats, in the schema's words, what another error says of the same place.
+func withoutRepeats(fs []placed) []placed {
+	said := make(map[string]bool, len(fs))
+	for _, f := range fs {
+		if f.Code != codeSchema && f.Severity == Error {
+			said[f.Path] = true
+		}
+	}
+	return slices.DeleteFunc(fs, func(f placed) bool { return f.Code == codeSchema && said[f.Path] })
 }
 
 func isError(p placed) bool { return p.Severity == Error }

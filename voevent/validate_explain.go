@@ -298,7 +298,7 @@ func (c *checker) translate(errs []*xsderrors.Error, explained bool) {
 		}
 		message := strings.TrimPrefix(x.Message, "invalid simple content: ")
 		f := Finding{
-			Code: "schema", Severity: Error, Line: x.Line, Column: x.Column, Path: x.Path, Link: "/findings/schema",
+			Code: codeSchema, Severity: Error, Line: x.Line, Column: x.Column, Path: x.Path, Link: "/findings/schema",
 			Message: fmt.Sprintf("The schema of VOEvent %s does not allow this in %s: %s.", c.versionByNamespace(), lastStep(x.Path), message),
 		}
 		c.out = append(c.out, placed{f, c.offsetOf(x.Line, x.Column)})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"regexp"
 	"strings"
 
@@ -77,12 +78,14 @@ func (c *validateCmd) Run(t *terminal) error {
 
 func (c *validateCmd) print(t *terminal, bar *progress, v verdict) error {
 	var b strings.Builder
-	shown := 0
+	more := "" // the code to read about first: that of an error, if there is one
 	for _, f := range v.Findings {
 		if f.Severity != voevent.Error && !c.Warnings {
 			continue
 		}
-		shown++
+		if more == "" || f.Severity == voevent.Error && v.severity(more) != voevent.Error {
+			more = f.Code
+		}
 		b.WriteString(v.File)
 		if f.Line > 0 {
 			fmt.Fprintf(&b, ":%d:%d", f.Line, f.Column)
@@ -103,8 +106,8 @@ func (c *validateCmd) print(t *terminal, bar *progress, v verdict) error {
 		}
 		fmt.Fprintf(&b, "%s: %s VOEvent %s\n", v.File, t.paint(green, "valid"), printable(version, 20))
 	}
-	if shown > 0 && !c.Quiet {
-		fmt.Fprintf(&b, "    %s\n", t.paint(dim, "more: tocsin explain "+v.Findings[0].Code))
+	if more != "" && !c.Quiet {
+		fmt.Fprintf(&b, "    %s\n", t.paint(dim, "more: tocsin explain "+more))
 	}
 	if b.Len() == 0 {
 		return nil
@@ -112,6 +115,12 @@ func (c *validateCmd) print(t *terminal, bar *progress, v verdict) error {
 	bar.clear()
 	_, err := t.stdout.Write([]byte(b.String()))
 	return err
+}
+
+// severity of the findings with that code.
+func (v verdict) severity(code string) voevent.Severity {
+	i := slices.IndexFunc(v.Findings, func(f voevent.Finding) bool { return f.Code == code })
+	return v.Findings[i].Severity
 }
 
 // check gives the verdict on one notice. What cannot be read as a notice has one finding that says so.
