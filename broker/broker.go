@@ -51,7 +51,8 @@ type Config struct {
 	// it is looked after, 10 minutes when zero.
 	Trim         journal.TrimPolicy
 	TrimInterval time.Duration
-	// MaxDurable bounds the durable subscriptions, 10,000 when zero.
+	// MaxDurable bounds the durable subscriptions that have names, and as many
+	// automatic ones; 10,000 when zero.
 	MaxDurable int
 	// Registerer takes the metrics; none are registered when nil.
 	Registerer prometheus.Registerer
@@ -72,6 +73,7 @@ type Broker struct {
 	m        *metrics
 	ring     *ring
 	blocks   *blocks
+	turns    turns
 	writer   writer
 	filters  atomic.Int32  // followers that have one
 	fresh    chan struct{} // the ring has got more than its followers were told
@@ -132,7 +134,7 @@ func New(c Config) (*Broker, error) {
 	}
 	b := &Broker{
 		c: c, policy: c.Policy, throttle: newThrottle(c.Rate), log: c.Logger, m: m,
-		fresh: make(chan struct{}, 1), started: c.Now(),
+		fresh: make(chan struct{}, 1), started: c.Now(), turns: newTurns(),
 		followers: make(map[*Follower]struct{}), durables: make(map[string]*queue),
 		writer: writer{
 			log: c.Log, interval: c.ReceiptInterval, logger: c.Logger, m: m,
@@ -225,7 +227,8 @@ const stopWait = 2 * time.Second
 // finishWait is how long Run tries to write the last receipts.
 const finishWait = 10 * time.Second
 
-// Run wakes followers, writes receipts and trims the journal until ctx ends.
+// Run wakes followers, writes receipts, trims the journal and removes automatic
+// subscriptions whose time is over, until ctx ends.
 // Then it ends the followers that still run (ErrStopped), gives them 2 s to
 // return, and writes the last receipts, for which it takes 10 s at most. It
 // returns nil when all were written. It may be called once.
@@ -241,6 +244,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	g.Go(func() { b.wake(ctx) })
 	g.Go(func() { b.writer.run(ctx) })
 	g.Go(func() { b.trim(ctx) })
+	g.Go(func() { b.sweep(ctx) })
 	g.Wait()
 	b.stopFollowers()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWait)

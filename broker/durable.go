@@ -25,6 +25,10 @@ type definition struct {
 	To        journal.Seq            `json:"sent_to,omitempty"`
 	Attempts  map[journal.Seq]uint16 `json:"attempts,omitempty"`
 	Settled   []journal.Seq          `json:"settled,omitempty"`
+
+	// Of automatic subscriptions, which keep no filter.
+	KeepS     float64 `json:"keep_s,omitempty"`
+	Fruitless int     `json:"fruitless,omitempty"`
 }
 
 // definition gives what is to be stored; false when the subscription was
@@ -47,6 +51,9 @@ func (q *queue) define(spec filter.Spec, following bool) definition {
 	d := definition{Owner: q.owner, Filter: spec, Following: following, From: p.From, To: p.To, Attempts: p.Attempts}
 	if !following {
 		d.Ended = q.since
+	}
+	if q.automatic {
+		d.Filter, d.KeepS, d.Fruitless = filter.Spec{}, q.keep.Seconds(), q.fruitless
 	}
 	for seq := range p.Settled {
 		d.Settled = append(d.Settled, seq)
@@ -84,6 +91,14 @@ func (b *Broker) load(ctx context.Context) error {
 			q.past.widen(s.Cursor, last)
 			q.since = b.now()
 		}
+		if d.KeepS > 0 {
+			// Nobody could come back while there was no broker: the time begins anew,
+			// unless it was over already.
+			q.automatic, q.keep, q.fruitless = true, time.Duration(d.KeepS*float64(time.Second)), d.Fruitless
+			if !q.since.IsZero() {
+				q.since = b.now()
+			}
+		}
 		b.durables[s.ID] = q
 	}
 	return nil
@@ -93,6 +108,18 @@ func (b *Broker) load(ctx context.Context) error {
 // definition as one that is being followed. On success the caller has its turn
 // and gives it back.
 func (b *Broker) durable(ctx context.Context, s Subscription, from journal.Seq) (*queue, error) {
+	for {
+		q, err := b.tryDurable(ctx, s, from)
+		if !errors.Is(err, errRemoved) {
+			return q, err
+		}
+		if ctx.Err() != nil {
+			return nil, busy(ctx.Err())
+		}
+	}
+}
+
+func (b *Broker) tryDurable(ctx context.Context, s Subscription, from journal.Seq) (*queue, error) {
 	if s.ID == "" || len(s.ID) > journal.MaxSubscriptionID {
 		return nil, &Error{
 			Kind: Invalid, Reason: ReasonSchema,
@@ -102,22 +129,27 @@ func (b *Broker) durable(ctx context.Context, s Subscription, from journal.Seq) 
 	b.mu.Lock()
 	q, ok := b.durables[s.ID]
 	if !ok {
-		if len(b.durables) >= b.c.MaxDurable {
+		if b.full(s.Keep > 0) {
 			b.mu.Unlock()
 			return nil, &Error{
 				Kind: Busy, Reason: ReasonRate,
 				Text: "the broker keeps no more durable subscriptions; remove one that is no longer used, or ask its operator",
 			}
 		}
-		q = &queue{id: s.ID, owner: s.Owner, durable: true, turn: make(chan struct{}, 1)}
+		q = &queue{id: s.ID, owner: s.Owner, automatic: s.Keep > 0, durable: true, turn: make(chan struct{}, 1)}
 		q.enter(from)
 		b.durables[s.ID] = q
 	}
 	b.mu.Unlock()
-	if q.owner != s.Owner {
+	if q.owner != s.Owner || q.automatic != (s.Keep > 0) {
 		return nil, &Error{
 			Kind: Forbidden, Reason: ReasonUnauthorized,
 			Text: fmt.Sprintf("the subscription %q belongs to somebody else; choose another name", s.ID),
+		}
+	}
+	if q.automatic {
+		if err := q.free(ctx); err != nil {
+			return nil, err
 		}
 	}
 	select {
@@ -125,7 +157,18 @@ func (b *Broker) durable(ctx context.Context, s Subscription, from journal.Seq) 
 	case <-ctx.Done():
 		return nil, busy(ctx.Err())
 	}
+	if q.automatic {
+		if err := q.claim(b.now(), s.Keep, from); err != nil {
+			<-q.turn
+			return nil, err
+		}
+	}
 	if err := b.store(ctx, q, s.Filter); err != nil {
+		if q.automatic && q.stored {
+			// Its place is known; only the marks of repeats after a crash depend on this.
+			b.log.Warn("a subscription's definition was not written", "subscription", q.id, "error", err)
+			return q, nil
+		}
 		if !q.stored {
 			b.mu.Lock()
 			if b.durables[q.id] == q {

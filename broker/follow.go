@@ -28,7 +28,14 @@ type Subscription struct {
 	// Durable keeps definition and cursor in the journal, so that a later
 	// Follow with StartResume goes on where this one ended.
 	Durable bool
-	Start   Start
+	// Keep makes a durable subscription an automatic one, for subscribers that
+	// cannot name theirs. Follow never takes it over from another follower but
+	// gives ErrHeld; it lasts for Keep after its follower has ended (or since the
+	// start of the broker, if that was later), and then the next one begins anew;
+	// its filter is the follower's own and ends with it; and a notice that is not
+	// answered again and again is given up. Start is StartResume.
+	Keep  time.Duration
+	Start Start
 }
 
 // StartAt says where a follower begins.
@@ -84,13 +91,17 @@ type Follower struct {
 	mu      sync.Mutex
 	started bool
 	cancel  context.CancelCauseFunc // of Run, nil before it
+	ctx     context.Context         //nolint:containedctx // likewise; only asked whether it has ended
 	cause   error                   // why the broker ended it
 	filters bool                    // it counts as one that has a filter
 	over    bool                    // Run has ended
 
 	// Guarded by q.mu.
-	waiting bool        // Run waits for room in the window
-	written journal.Seq // the last number that the sink confirmed
+	waiting   bool        // Run waits for room in the window
+	written   journal.Seq // the last number that the sink confirmed
+	answered  bool        // by at least one receipt
+	gaveUp    journal.Seq // see queue.judge
+	gaveUpAll bool
 }
 
 // Follow prepares a follower. Its Run does the work and must be called, be it
@@ -129,6 +140,9 @@ func (b *Broker) Follow(ctx context.Context, s Subscription, sink Sink) (*Follow
 	}
 	if err := b.hold(f, s, from, given); err != nil {
 		return nil, err
+	}
+	if f.Behind() {
+		b.m.resumes.Inc()
 	}
 	f.use(compiled)
 	return f, nil
@@ -236,8 +250,8 @@ func (f *Follower) SetFilter(spec filter.Spec) error {
 	put := false
 	if q.holder == f {
 		q.spec = spec
-		q.redefine = q.durable
-		put = f.b.writer.mark(q, q.durable)
+		q.redefine = q.durable && !q.automatic
+		put = f.b.writer.mark(q, q.redefine)
 	}
 	q.mu.Unlock()
 	f.b.writer.put(q, put)
@@ -334,6 +348,7 @@ func (f *Follower) settle(seq journal.Seq, state journal.ReceiptState, reason st
 		Notice: seq, State: state, Sent: time.Unix(0, d.sent), Done: now, Reason: reason, Attempt: d.attempt,
 	})
 	q.advance()
+	f.answered = true
 	if state == journal.Acked {
 		q.tally.acked++
 	} else {

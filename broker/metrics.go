@@ -18,6 +18,7 @@ type metrics struct {
 	hits, misses                         prometheus.Counter
 	trimmedNotices, trimmedSkipped       prometheus.Counter
 	invalidRelayed, sameIVORN, takeovers prometheus.Counter
+	resumes, expired, givenUp            prometheus.Counter
 }
 
 // The bounds of the latency histograms, in seconds: the bars are at 3 and 15 ms.
@@ -60,6 +61,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		trimmedNotices:  counter("journal_trimmed_total", "Notices removed from the journal because of age or size."),
 		trimmedSkipped:  counter("notices_trimmed_unread_total", "Notices that were trimmed before a follower behind them could read them."),
 		takeovers:       counter("takeovers_total", "Durable subscriptions taken over by a newer connection."),
+		resumes:         counter("automatic_resumes_total", "Connections that found notices waiting in their automatic subscription."),
+		expired:         counter("automatic_expired_total", "Automatic subscriptions removed because nobody came back in time."),
+		givenUp:         counter("deliveries_given_up_total", "Notices, or whole places, of automatic subscriptions given up after repeated deliveries without an answer."),
 	}
 	for _, r := range Reasons() {
 		m.refusedBy.WithLabelValues(r)
@@ -96,7 +100,8 @@ var (
 	oldestDesc = prometheus.NewDesc("tocsin_oldest_unacked_seconds",
 		"Age of the oldest delivery that waits for its acknowledgement.", nil, nil)
 	subscriptionsDesc = prometheus.NewDesc("tocsin_subscriptions",
-		"Subscriptions by state: following, or durable and not followed now.", []string{"state"}, nil)
+		"Subscriptions by state: following; durable and not followed now (away); automatic and waiting for their subscribers to come back (waiting).",
+		[]string{"state"}, nil)
 	unsavedDesc = prometheus.NewDesc("tocsin_receipts_unsaved",
 		"Receipts that are gathered and not yet journaled.", nil, nil)
 	recordsDesc   = prometheus.NewDesc("tocsin_journal_notices", "Notices that the journal keeps.", nil, nil)
@@ -128,13 +133,17 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range following {
 		inFlight += s.InFlight
 		oldest = max(oldest, s.OldestUnackedS)
-		if s.Durable {
+		if s.Durable && !s.Automatic {
 			durable = append(durable, s)
 		} else {
 			others = append(others, s)
 		}
 	}
 	gauge(subscriptionsDesc, float64(len(following)), "following")
+	// A subscriber that stays away has no right to an alarm unless it has named its subscription.
+	awaited := slices.DeleteFunc(slices.Clone(away), func(s FollowerStatus) bool { return s.Automatic })
+	gauge(subscriptionsDesc, float64(len(away)-len(awaited)), "waiting")
+	away = awaited
 	gauge(subscriptionsDesc, float64(len(away)), "away")
 	gauge(inFlightDesc, float64(inFlight))
 	gauge(oldestDesc, oldest)

@@ -14,6 +14,7 @@ import (
 // only the follower that holds it may change it.
 type queue struct {
 	id, owner string
+	automatic bool          // see Subscription.Keep
 	turn      chan struct{} // taken while its definition is written; nil unless durable
 	stored    bool          // the journal knows it; belongs to who has the turn
 
@@ -35,6 +36,11 @@ type queue struct {
 	moved    bool              // likewise, in the list of those that only moved
 	redefine bool              // its definition is to be written
 	tally    tally
+
+	// Only automatic ones use these.
+	keep      time.Duration
+	found     found // by the holder
+	fruitless int   // connections in a row that ended without an answer to what they got
 }
 
 // tally counts what became of a subscription's deliveries since the broker
@@ -127,6 +133,10 @@ func (q *queue) release(f *Follower, now time.Time) int {
 		return 0
 	}
 	n := 0
+	if q.automatic {
+		n = q.judge(f, now)
+		q.spec = filter.Spec{} // it was the connection's
+	}
 	for _, d := range q.window.all() {
 		if !d.settled && d.seq <= f.written {
 			sent := time.Unix(0, d.sent)
@@ -136,5 +146,8 @@ func (q *queue) release(f *Follower, now time.Time) int {
 	}
 	q.leave()
 	q.holder, q.remote, q.since = nil, "", now
+	if f.gaveUpAll {
+		q.since = time.Time{} // its time is over
+	}
 	return n
 }

@@ -29,7 +29,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		f.mu.Unlock()
 		return errors.New("broker: Follower.Run was called twice")
 	}
-	f.started, f.cancel = true, cancel
+	f.started, f.cancel, f.ctx = true, cancel, ctx
 	cause := f.cause
 	f.mu.Unlock()
 	defer f.end()
@@ -60,6 +60,7 @@ func (f *Follower) end() {
 	q.mu.Unlock()
 	b.writer.gathered(grown)
 	b.writer.put(q, put)
+	f.tellGivenUp()
 	b.mu.Lock()
 	delete(b.followers, f)
 	b.mu.Unlock()
@@ -72,17 +73,29 @@ func (f *Follower) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	more, err := f.work(ctx, from)
+	if more != nil && err == nil {
+		return f.await(ctx, more)
+	}
+	return err
+}
+
+// work does at its turn what there is to do from a place on. When there is
+// nothing it returns what tells that there is more.
+func (f *Follower) work(ctx context.Context, from place) (more <-chan struct{}, err error) {
+	t, err := f.b.turns.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer t.end()
 	buf := buffers.Get().(*[batchSize]*Notice)
 	defer func() {
 		clear(buf[:])
 		buffers.Put(buf)
 	}()
 	n, upto, more, err := f.b.pull(ctx, from.seq, buf[:min(batchSize, from.notices)])
-	if err != nil {
-		return err
-	}
-	if more != nil {
-		return f.await(ctx, more)
+	if err != nil || more != nil {
+		return more, err
 	}
 	batch := buf[:0]
 	match := f.filter.Load()
@@ -100,9 +113,9 @@ func (f *Follower) step(ctx context.Context) error {
 	f.tellFailures(match)
 	batch, ok := f.record(from, batch, upto)
 	if !ok || len(batch) == 0 {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	return f.deliver(ctx, batch)
+	return nil, f.deliver(ctx, batch)
 }
 
 // place is where a round begins, and how much the window takes.

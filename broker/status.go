@@ -29,7 +29,7 @@ type Status struct {
 	UnsavedReceipts int64             `json:"unsaved_receipts"` // gathered and not yet on stable storage
 	FollowerCount   int               `json:"follower_count"`
 	Followers       []FollowerStatus  `json:"followers"`    // furthest behind first, at most 1,000
-	Disconnected    []FollowerStatus  `json:"disconnected"` // durable subscriptions nobody follows now, at most 1,000
+	Disconnected    []FollowerStatus  `json:"disconnected"` // durable and automatic subscriptions nobody follows now, at most 1,000
 }
 
 // JournalStatus is the journal's part of Status.
@@ -54,11 +54,15 @@ type Refusal struct {
 
 // FollowerStatus tells about one subscription.
 type FollowerStatus struct {
-	ID      string      `json:"id"`
-	Owner   string      `json:"owner,omitempty"`
-	Remote  string      `json:"remote,omitempty"`
-	Durable bool        `json:"durable"`
-	Filter  filter.Spec `json:"filter"`
+	ID      string `json:"id"`
+	Owner   string `json:"owner,omitempty"`
+	Remote  string `json:"remote,omitempty"`
+	Durable bool   `json:"durable"`
+	// Automatic: nobody named it; see Subscription.Keep. One nobody follows is
+	// kept until KeptUntil.
+	Automatic bool        `json:"automatic,omitempty"`
+	KeptUntil time.Time   `json:"kept_until,omitzero"`
+	Filter    filter.Spec `json:"filter"`
 	// Since is when the connection began to follow, or, of one nobody follows,
 	// when the last connection ended.
 	Since time.Time `json:"since"`
@@ -81,7 +85,7 @@ type FollowerStatus struct {
 	FilterFailures uint64 `json:"filter_failures"`
 	FilterError    string `json:"filter_error,omitempty"` // the last of them
 
-	following bool
+	following, expired bool
 }
 
 // The bounds of a Status.
@@ -140,7 +144,7 @@ func (b *Broker) queues() (following, away []FollowerStatus) {
 	for _, q := range durable {
 		if s := q.status(now, last); s.following {
 			following = append(following, s)
-		} else {
+		} else if !s.expired {
 			away = append(away, s)
 		}
 	}
@@ -154,6 +158,9 @@ func (q *queue) status(now time.Time, last journal.Seq) FollowerStatus {
 		ID: q.id, Owner: q.owner, Remote: q.remote, Durable: q.durable, Filter: q.spec, Since: q.since,
 		Cursor: q.cursor, InFlight: q.window.open, following: q.holder != nil,
 		Delivered: q.tally.delivered, Acked: q.tally.acked, Refused: q.tally.refused, Repeated: q.tally.repeated,
+	}
+	if s.Automatic = q.automatic && q.durable; s.Automatic && q.holder == nil {
+		s.KeptUntil, s.expired = q.since.Add(q.keep), q.expired(now)
 	}
 	if last > q.cursor {
 		s.Lag = uint64(last - q.cursor)

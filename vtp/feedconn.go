@@ -22,6 +22,12 @@ const (
 	wishInterval = 2 * time.Second
 )
 
+// holding are the optional methods of a Follower.
+type holding interface {
+	Held() bool
+	Heard()
+}
+
 // nothing is a filter that no notice passes.
 const nothing = "false()"
 
@@ -61,6 +67,7 @@ type feedConn struct {
 	ticks     sync.WaitGroup
 
 	// Owned by the reader.
+	held       holding // nil when nothing is held back
 	wishes     Wishes
 	answers    bool // the subscriber understands answers to its wishes
 	strays     int
@@ -97,6 +104,10 @@ func (c *feedConn) serve(ctx context.Context) string {
 	go c.deliver(running)
 	if c.server.SendAuthenticate {
 		c.send(&Transport{Role: RoleAuthenticate, Origin: c.server.LocalIVORN})
+	}
+	if h, ok := follower.(holding); ok && h.Held() {
+		c.held = h
+		c.sendAlive(time.Now())
 	}
 	reason := c.receive()
 	reason = c.end(reason)
@@ -287,6 +298,10 @@ func (c *feedConn) message(raw []byte) string {
 		c.meter.stray()
 		return ""
 	}
+	if c.held != nil {
+		c.held.Heard()
+		c.held = nil
+	}
 	c.strays = 0
 	if over {
 		return endShutdown
@@ -362,6 +377,9 @@ func (c *feedConn) answer(w Wishes, result, reason string) {
 	}
 	if w.Subscription != "" {
 		t.Params = append(t.Params, Param{paramSubscription, w.Subscription})
+	}
+	if w.NoResume {
+		t.Params = append(t.Params, Param{paramResume, "no"})
 	}
 	if reason != "" {
 		t.Params = append(t.Params, Param{paramReason, reason})

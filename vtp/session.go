@@ -282,6 +282,9 @@ func (c *remoteSession) wish(ctx context.Context, more bool) {
 	}
 	if w.Subscription != "" {
 		t.Params = append(t.Params, Param{paramSubscription, w.Subscription})
+	} else {
+		// What is missed is asked for by its time, or not wanted: the broker need not keep a place for this address.
+		t.Params = append(t.Params, Param{paramResume, "no"})
 	}
 	c.out.owe(ctx, answer{frame: appendTransport(nil, t)}, more)
 }

@@ -19,7 +19,8 @@ type Subscriber struct {
 	LocalIVORN string
 	// Wishes are asked of every remote. Remotes that are not Tocsin understand at most XPath, and say nothing if they don't.
 	Wishes Wishes
-	// NoResume stops a reconnected session from asking for what it missed (the Param since).
+	// NoResume stops a reconnected session from asking for what it missed (the Param since). Unless Wishes name a
+	// subscription the remote is told that it need not keep anything for us (the Param resume), be it set or not.
 	NoResume bool
 	// KeepRepeats hands a notice to the Ingester each time it comes. Otherwise those that came lately, from whichever
 	// remote, are acknowledged and dropped.

@@ -117,7 +117,8 @@ func TestASubscriberAsksForWhatItWishes(t *testing.T) {
 		t.Helper()
 		from, ok := m.Param("since")
 		sub, _ := m.Param("subscription")
-		if len(m.Filters) != 2 || m.Filters[0] != wishes.XPath[0] || sub != "mine" || ok != withSince || ok && from != "2026-04-06T00:00:00Z" {
+		_, resume := m.Param("resume")
+		if len(m.Filters) != 2 || m.Filters[0] != wishes.XPath[0] || sub != "mine" || resume || ok != withSince || ok && from != "2026-04-06T00:00:00Z" {
 			t.Errorf("%+v", m)
 		}
 	}
@@ -159,7 +160,8 @@ func TestAfterALossASubscriberAsksForWhatItMissed(t *testing.T) {
 	subscribe(t, s)
 	w := b.session()
 	greet(w)
-	if m := w.expect(RoleAuthenticate); len(m.Params) != 1 {
+	m := w.expect(RoleAuthenticate)
+	if resume, _ := m.Param("resume"); len(m.Params) != 2 || resume != "no" {
 		t.Errorf("%+v", m)
 	}
 	w.send(notice("1"))
@@ -168,7 +170,7 @@ func TestAfterALossASubscriberAsksForWhatItMissed(t *testing.T) {
 	w.close()
 	w = b.session()
 	greet(w)
-	m := w.expect(RoleAuthenticate)
+	m = w.expect(RoleAuthenticate)
 	text, _ := m.Param("since")
 	since, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || since.After(at) || at.Sub(since) > 2*resumeOverlap {

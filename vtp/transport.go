@@ -25,6 +25,7 @@ const (
 	paramFilter       = "xpath-filter"
 	paramSince        = "since"
 	paramSubscription = "subscription"
+	paramResume       = "resume"
 	paramClient       = "client"
 	paramReason       = "reason"
 )
@@ -182,7 +183,7 @@ func quoteShort(s string) string {
 }
 
 // wishes reads what a subscriber asks for. A since that is not a time is an error, for to ignore it would mean to lose
-// notices silently.
+// notices silently; so is a resume that is neither yes nor no.
 func (t *Transport) wishes() (Wishes, error) {
 	w := Wishes{}
 	for _, f := range t.Filters {
@@ -197,6 +198,15 @@ func (t *Transport) wishes() (Wishes, error) {
 			return w, err
 		}
 		w.Since = since
+	}
+	if s, ok := t.Param(paramResume); ok {
+		switch trimXML(s) {
+		case "no":
+			w.NoResume = true
+		case "", "yes":
+		default:
+			return w, &TransportError{Text: "resume is " + quoteShort(s) + ", neither yes nor no"}
+		}
 	}
 	return w, nil
 }

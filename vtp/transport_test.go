@@ -248,9 +248,17 @@ func TestWishes(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Error(d, err)
 	}
-	m = Transport{Params: []Param{{"since", "yesterday"}}}
-	if _, err := m.wishes(); err == nil {
-		t.Error("a since that is no time is passed over")
+	for value, want := range map[string]bool{"": false, "yes": false, " no ": true} {
+		m = Transport{Params: []Param{{"resume", value}}}
+		if got, err := m.wishes(); err != nil || got.NoResume != want {
+			t.Errorf("resume=%q: %+v, %v", value, got, err)
+		}
+	}
+	for _, p := range []Param{{"since", "yesterday"}, {"resume", "perhaps"}} {
+		m = Transport{Params: []Param{p}}
+		if _, err := m.wishes(); err == nil {
+			t.Errorf("%s=%q is passed over", p.Name, p.Value)
+		}
 	}
 }
 

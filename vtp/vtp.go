@@ -127,6 +127,10 @@ type Feed interface {
 }
 
 // A Follower delivers to one subscriber. Its methods may be called at the same time as Run and must not wait for Deliver.
+//
+// A Follower may also have the methods Held() bool and Heard(). When Held says that Run holds deliveries back until the
+// subscriber has had the opportunity to say what it wants, the subscriber gets an iamalive right after the greeting, since
+// the answer to it comes behind its wishes, if it has any. Heard is called after its first message has been dealt with.
 type Follower interface {
 	// Run delivers until ctx ends or Deliver fails. What was not acknowledged by then stays to be delivered.
 	Run(ctx context.Context) error
@@ -147,4 +151,6 @@ type Wishes struct {
 	Since time.Time
 	// Subscription names a durable subscription to go on with; empty for none.
 	Subscription string
+	// NoResume says that nothing need be kept for the subscriber when the connection ends, nor was: it has its own means.
+	NoResume bool
 }

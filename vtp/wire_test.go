@@ -301,6 +301,7 @@ type stage struct {
 	mu        sync.Mutex
 	followers chan *actor
 	openErr   error
+	held      bool // its followers hold deliveries back
 }
 
 func newStage() *stage { return &stage{followers: make(chan *actor, 1000)} }
@@ -329,7 +330,28 @@ func (s *stage) Open(_ context.Context, p Peer, sink Sink) (Follower, error) {
 		refused: make(chan string, 1000), wishes: make(chan Wishes, 1000), ended: make(chan struct{}), stop: make(chan struct{}),
 	}
 	s.followers <- a
+	if s.held {
+		return &holder{actor: a, heard: make(chan struct{}, 10)}, nil
+	}
 	return a, nil
+}
+
+// holder is an actor that delivers when the subscriber was heard.
+type holder struct {
+	*actor
+	heard chan struct{}
+}
+
+func (h *holder) Held() bool { return true }
+
+func (h *holder) Heard() { h.heard <- struct{}{} }
+
+func (h *holder) Run(ctx context.Context) error {
+	select {
+	case <-h.heard:
+	case <-ctx.Done():
+	}
+	return h.actor.Run(ctx)
 }
 
 func (a *actor) Run(ctx context.Context) error {

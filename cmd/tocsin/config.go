@@ -43,7 +43,8 @@ type Listener struct {
 	MaxConnsPerHost   int      `yaml:"max_connections_per_address,omitempty" doc:"Greatest number of connections from one address of the network. Loopback and Unix sockets are exempt. Default: a quarter of max_connections."`
 	MaxPending        int      `yaml:"max_pending,omitempty" doc:"Author listeners: notices that one connection may have in flight before it is read on. Default 256."`
 	KeepAlive         int      `yaml:"keepalive_s,omitempty" doc:"Feed listeners: an iamalive goes to a subscriber after so many seconds without traffic. Default 60."`
-	AckTimeout        int      `yaml:"ack_timeout_s,omitempty" doc:"Feed listeners: a subscriber whose oldest unacknowledged notice is so old is disconnected; what it did not acknowledge waits for it when its subscription is durable. Default 60."`
+	AckTimeout        int      `yaml:"ack_timeout_s,omitempty" doc:"Feed listeners: a subscriber whose oldest unacknowledged notice is so old is disconnected; what it did not acknowledge waits for it when its subscription is durable, or for resume_s. Default 60."`
+	Resume            *int     `yaml:"resume_s,omitempty" doc:"Feed listeners: a subscriber that cannot name a subscription (pygcn, Comet, GCN's C client) and comes back within so many seconds goes on where it ended, also after a restart of the broker. The place belongs to the identity of its certificate, or else to its address; of several connections from one address the first has it, the others begin live. 0: all begin live. Default 1200."`
 }
 
 // TLS names the files of a certificate. They are read again when they change.
@@ -91,7 +92,7 @@ type Limits struct {
 	CacheBytes    int64   `yaml:"cache_bytes" doc:"Memory for recent notices, parsed once and shared by all subscribers."`
 	RatePerSecond float64 `yaml:"rate_per_second" doc:"Notices that one source (its identity, or else its address) may submit a second; above it connections are closed without an answer, which means: try again later. 0: no limit."`
 	RateBurst     int     `yaml:"rate_burst" doc:"Notices of one source that may come at once. 0: as many as in one second."`
-	Durable       int     `yaml:"durable_subscriptions" doc:"Greatest number of durable subscriptions (tocsin listen --resume NAME)."`
+	Durable       int     `yaml:"durable_subscriptions" doc:"Greatest number of durable subscriptions (tocsin listen --resume NAME), and of places kept for subscribers that cannot name one (resume_s)."`
 	ReceiptMillis int     `yaml:"receipt_interval_ms" doc:"Receipts and cursors are written together this often."`
 }
 

@@ -9,9 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"tocsin/voevent"
 )
+
+// maxResume bounds resume_s to a month: a subscriber that stays away longer should name its subscription.
+const maxResume = 31 * 86400
 
 // endpoint is a listener ready to be opened.
 type endpoint struct {
@@ -22,6 +26,14 @@ type endpoint struct {
 
 // relay says whether invalid notices are accepted with a flag.
 func (e endpoint) relay() bool { return e.Mode == "relay" }
+
+// resume is how long the place of a subscriber is kept that named no subscription.
+func (e endpoint) resume() time.Duration {
+	if e.Resume == nil {
+		return defaultResume
+	}
+	return seconds(*e.Resume)
+}
 
 // remote is an upstream ready to be connected to.
 type remote struct {
@@ -130,6 +142,10 @@ func (e endpoint) misplaced() (field, text string) {
 		return "keepalive_s", "only feed listeners have it"
 	case e.AckTimeout != 0 && e.kind != kindFeed:
 		return "ack_timeout_s", "only feed listeners have it"
+	case e.Resume != nil && e.kind != kindFeed:
+		return "resume_s", "only feed listeners have it"
+	case e.Resume != nil && (*e.Resume < 0 || *e.Resume > maxResume):
+		return "resume_s", fmt.Sprintf("%d: want 0 (every connection begins live) to %d", *e.Resume, maxResume)
 	case e.tls && (e.TLS == nil || e.TLS.Cert == "" || e.TLS.Key == ""):
 		return "tls", "a TLS listener needs cert_file and key_file"
 	case !e.tls && e.TLS != nil:

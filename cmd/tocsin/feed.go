@@ -18,16 +18,24 @@ import (
 const maxSubscriptionName = 100
 
 // feed plugs the broker into vtp's subscriber side.
-type feed struct{ broker *broker.Broker }
+type feed struct {
+	broker *broker.Broker
+	resume *resuming // nil: every connection begins live
+}
 
-// Open begins to follow live; what the subscriber wishes comes later, if it comes at all.
+// Open begins to follow: where the last connection of the same owner ended, or else live. What the subscriber wishes
+// comes later, if it comes at all.
 func (f feed) Open(ctx context.Context, p vtp.Peer, s vtp.Sink) (vtp.Follower, error) {
 	out := &follower{broker: f.broker, peer: p, sink: sink{to: s}}
-	inner, err := f.broker.Follow(ctx, broker.Subscription{Owner: owner(p), Remote: p.Remote}, &out.sink)
+	inner, err := f.begin(ctx, p, &out.sink)
 	if err != nil {
 		return nil, err
 	}
 	out.current = inner
+	if inner.Behind() {
+		out.hold = newHold()
+		f.resume.log.Info("subscriber goes on where it ended", "listener", p.Listener, "remote", p.Remote, "subscription", inner.ID())
+	}
 	return out, nil
 }
 
@@ -49,6 +57,7 @@ type follower struct {
 	broker *broker.Broker
 	peer   vtp.Peer
 	sink   sink
+	hold   *hold // nil when nothing is held back
 
 	mu      sync.Mutex
 	current *broker.Follower
@@ -60,6 +69,9 @@ type follower struct {
 
 // Run delivers until ctx ends or the connection fails.
 func (f *follower) Run(ctx context.Context) error {
+	if f.hold != nil {
+		f.hold.wait(ctx)
+	}
 	for {
 		inner, run, cancel := f.begin(ctx)
 		// When ctx has ended meanwhile this returns at once, as it must be called: Follow demands it.
@@ -109,7 +121,8 @@ func (f *follower) Acked(id uint64) { f.latest().Acked(journal.Seq(id)) }
 // Refused says that the subscriber does not want it.
 func (f *follower) Refused(id uint64, reason string) { f.latest().Refused(journal.Seq(id), reason) }
 
-// Subscribe replaces what the subscriber wants.
+// Subscribe replaces what the subscriber wants. One that has its own means not to miss anything gives its automatic
+// subscription back.
 func (f *follower) Subscribe(w vtp.Wishes) error {
 	spec := filter.Spec{XPath: w.XPath}
 	f.mu.Lock()
@@ -122,6 +135,9 @@ func (f *follower) Subscribe(w vtp.Wishes) error {
 		if err := current.SetFilter(spec); err != nil {
 			return plain(err)
 		}
+		if w.NoResume || !w.Since.IsZero() {
+			current.GiveBack()
+		}
 		if !w.Since.IsZero() {
 			return plain(current.Rewind(w.Since))
 		}
@@ -131,6 +147,7 @@ func (f *follower) Subscribe(w vtp.Wishes) error {
 	if err != nil {
 		return plain(err)
 	}
+	current.GiveBack()
 	f.mu.Lock()
 	ended := f.ended
 	if !ended {

@@ -231,7 +231,7 @@ func (s *server) authorServer(e endpoint, m *vtp.Metrics) *vtp.AuthorServer {
 
 func (s *server) feedServer(e endpoint, m *vtp.Metrics) *vtp.FeedServer {
 	return &vtp.FeedServer{
-		Feed: feed{broker: s.broker}, LocalIVORN: s.ivorn, Name: e.Name, Allow: e.allow, Logger: s.log, Metrics: m,
+		Feed: feed{broker: s.broker, resume: &resuming{keep: e.resume(), log: s.log}}, LocalIVORN: s.ivorn, Name: e.Name, Allow: e.allow, Logger: s.log, Metrics: m,
 		SendAuthenticate: e.Authenticate == nil || *e.Authenticate,
 		KeepAlive:        seconds(e.KeepAlive), AckTimeout: seconds(e.AckTimeout), FrameTimeout: seconds(e.FrameTimeout),
 		MaxFrameBytes: e.MaxFrameBytes, MaxConns: e.MaxConns, MaxConnsPerAddress: e.MaxConnsPerHost,

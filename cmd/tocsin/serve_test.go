@@ -112,7 +112,7 @@ func TestSubscriptionNames(t *testing.T) {
 // A bad filter is refused, never "everything": the subscriber keeps what it had before.
 func TestFilterThatIsWrongChangesNothing(t *testing.T) {
 	s := testBroker(t, nil)
-	f, err := feed{s.broker}.Open(t.Context(), vtp.Peer{Remote: "127.0.0.1:1"}, nil)
+	f, err := feed{broker: s.broker}.Open(t.Context(), vtp.Peer{Remote: "127.0.0.1:1"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

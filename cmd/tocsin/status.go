@@ -24,7 +24,8 @@ type statusCmd struct {
 // Help is shown by tocsin status --help.
 func (statusCmd) Help() string {
 	return `Asks the broker that runs on the data folder. "behind" is how many notices a subscriber has still to
-acknowledge, and how old the oldest of them is.
+acknowledge, and how old the oldest of them is. An "automatic" subscription keeps the place of a subscriber that
+cannot name one, for resume_s after its connection has ended.
 
 Examples:
   tocsin status
@@ -116,7 +117,12 @@ func (c *statusCmd) followers(w io.Writer, fs []broker.FollowerStatus) {
 			break
 		}
 		name := "-"
-		if f.Durable {
+		switch {
+		case f.Automatic && f.KeptUntil.IsZero():
+			name = "automatic"
+		case f.Automatic:
+			name = f.ID + ", until " + f.KeptUntil.UTC().Format("15:04:05")
+		case f.Durable:
 			name = f.ID
 		}
 		behind := count(f.Lag)
