@@ -73,7 +73,6 @@ type Broker struct {
 	m        *metrics
 	ring     *ring
 	blocks   *blocks
-	turns    turns
 	writer   writer
 	filters  atomic.Int32  // followers that have one
 	fresh    chan struct{} // the ring has got more than its followers were told
@@ -134,7 +133,7 @@ func New(c Config) (*Broker, error) {
 	}
 	b := &Broker{
 		c: c, policy: c.Policy, throttle: newThrottle(c.Rate), log: c.Logger, m: m,
-		fresh: make(chan struct{}, 1), started: c.Now(), turns: newTurns(),
+		fresh: make(chan struct{}, 1), started: c.Now(),
 		followers: make(map[*Follower]struct{}), durables: make(map[string]*queue),
 		writer: writer{
 			log: c.Log, interval: c.ReceiptInterval, logger: c.Logger, m: m,

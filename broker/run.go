@@ -73,29 +73,17 @@ func (f *Follower) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	more, err := f.work(ctx, from)
-	if more != nil && err == nil {
-		return f.await(ctx, more)
-	}
-	return err
-}
-
-// work does at its turn what there is to do from a place on. When there is
-// nothing it returns what tells that there is more.
-func (f *Follower) work(ctx context.Context, from place) (more <-chan struct{}, err error) {
-	t, err := f.b.turns.take(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer t.end()
 	buf := buffers.Get().(*[batchSize]*Notice)
 	defer func() {
 		clear(buf[:])
 		buffers.Put(buf)
 	}()
 	n, upto, more, err := f.b.pull(ctx, from.seq, buf[:min(batchSize, from.notices)])
-	if err != nil || more != nil {
-		return more, err
+	if err != nil {
+		return err
+	}
+	if more != nil {
+		return f.await(ctx, more)
 	}
 	batch := buf[:0]
 	match := f.filter.Load()
@@ -113,9 +101,9 @@ func (f *Follower) work(ctx context.Context, from place) (more <-chan struct{}, 
 	f.tellFailures(match)
 	batch, ok := f.record(from, batch, upto)
 	if !ok || len(batch) == 0 {
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	return nil, f.deliver(ctx, batch)
+	return f.deliver(ctx, batch)
 }
 
 // place is where a round begins, and how much the window takes.
