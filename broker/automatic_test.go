@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tocsin/broker/filter"
@@ -329,4 +331,38 @@ func TestThePlaceOfASubscriberThatNeverAnswersIsGivenUp(t *testing.T) {
 	if connections != fruitlessMost {
 		t.Errorf("its place was given up after %d connections", connections)
 	}
+}
+
+func TestAutomaticSubscriptionsAreSwept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := openLog(t, filepath.Join(t.TempDir(), "journal.db"))
+		b := bare(t, log)
+		f, err := b.Follow(t.Context(), auto("a"), newReader(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go b.sweep(t.Context())
+		stored := func() int {
+			synctest.Wait()
+			all, err := log.Subscriptions(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(all)
+		}
+		time.Sleep(time.Hour)
+		if n := stored(); n != 1 {
+			t.Fatalf("%d while it is followed", n)
+		}
+		f.end()
+		time.Sleep(20*time.Minute - time.Second)
+		if n := stored(); n != 1 {
+			t.Errorf("%d within its time", n)
+		}
+		time.Sleep(2 * sweepInterval)
+		if n := stored(); n != 0 {
+			t.Errorf("%d after its time", n)
+		}
+	})
 }
