@@ -73,6 +73,9 @@ func (b *Bolt) run() {
 const (
 	gatherTime  = 300 * time.Microsecond
 	gatherQuiet = 100 * time.Microsecond
+	// gatherRounds takes longer than gatherTime, and ends the wait where time
+	// stands still.
+	gatherRounds = 1 << 15
 )
 
 // gather gives those whose appends have just ended a moment to come back with
@@ -88,7 +91,8 @@ func (b *Bolt) gather(released int) {
 	before := b.queue.len()
 	want := min(before+released, b.o.MaxBatch)
 	have, start := before, time.Now()
-	for quiet := start; have < want; {
+	quiet := start
+	for round := 0; have < want && round < gatherRounds; round++ {
 		runtime.Gosched()
 		now := time.Now()
 		if n := b.queue.len(); n > have {
