@@ -21,8 +21,8 @@ var ErrHeld = errors.New("broker: somebody else follows the automatic subscripti
 var errRemoved = errors.New("broker: the subscription was removed just now")
 
 const (
-	// sweepInterval is how often automatic subscriptions are removed whose time
-	// is over. Nothing depends on it but the space they take.
+	// Each sweepInterval automatic subscriptions are removed whose time is over.
+	// Nothing depends on it but the space they take.
 	sweepInterval = time.Minute
 	// A notice that was delivered patience times and never answered, while it was
 	// the first to wait for an answer, is given up.

@@ -248,10 +248,10 @@ func TestWishes(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Error(d, err)
 	}
-	for value, want := range map[string]bool{"": false, "yes": false, " no ": true} {
-		m = Transport{Params: []Param{{"resume", value}}}
-		if got, err := m.wishes(); err != nil || got.NoResume != want {
-			t.Errorf("resume=%q: %+v, %v", value, got, err)
+	for _, p := range []Param{{"resume", ""}, {"resume", "yes"}, {"resume", " no "}} {
+		m = Transport{Params: []Param{p}}
+		if got, err := m.wishes(); err != nil || got.NoResume != (p.Value == " no ") {
+			t.Errorf("resume=%q: %+v, %v", p.Value, got, err)
 		}
 	}
 	for _, p := range []Param{{"since", "yesterday"}, {"resume", "perhaps"}} {

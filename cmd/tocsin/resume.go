@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// defaultResume is how long a place is kept for a subscriber that named none: clients in the field dial again after
-	// seconds to about twenty minutes.
+	// For defaultResume a place is kept for a subscriber that named none: clients in the field dial again after seconds to
+	// about twenty minutes.
 	defaultResume = 20 * time.Minute
-	// heldFor is how long what was missed is held back at most, so that a subscriber's filters come first.
+	// What was missed is held back for heldFor at most, so that a subscriber's filters come first.
 	heldFor = 2 * time.Second
-	// findTime bounds the look for an automatic subscription: a connection is worth more than its past.
+	// An automatic subscription must be had within findTime: a connection is worth more than its past.
 	findTime = 2 * time.Second
 )
 
