@@ -243,9 +243,10 @@ func TestAutomaticSubscriptionsSurviveRestartsWithoutTheirFilters(t *testing.T) 
 	over.end()
 	until(t, "all is written", func() bool {
 		all, err := h.log.Subscriptions(t.Context())
-		return err == nil && 2 == len(slices.DeleteFunc(all, func(s journal.StoredSubscription) bool {
+		ended := slices.DeleteFunc(all, func(s journal.StoredSubscription) bool {
 			return !strings.Contains(string(s.Def), `"following":false`)
-		}))
+		})
+		return err == nil && len(ended) == 2
 	})
 	h.ingest(t, nth(0))
 	c.pass(time.Hour)
