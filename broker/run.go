@@ -73,17 +73,24 @@ func (f *Follower) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	more, err := f.work(ctx, from)
+	if more != nil && err == nil {
+		return f.await(ctx, more)
+	}
+	return err
+}
+
+// work does what there is to do from a place on. When there is nothing it
+// returns what tells that there is more.
+func (f *Follower) work(ctx context.Context, from place) (more <-chan struct{}, err error) {
 	buf := buffers.Get().(*[batchSize]*Notice)
 	defer func() {
 		clear(buf[:])
 		buffers.Put(buf)
 	}()
 	n, upto, more, err := f.b.pull(ctx, from.seq, buf[:min(batchSize, from.notices)])
-	if err != nil {
-		return err
-	}
-	if more != nil {
-		return f.await(ctx, more)
+	if err != nil || more != nil {
+		return more, err
 	}
 	batch := buf[:0]
 	match := f.filter.Load()
@@ -93,7 +100,7 @@ func (f *Follower) step(ctx context.Context) error {
 			break
 		}
 		upto = notice.Seq
-		if f.matches(match, notice) { //nolint:contextcheck // a filter has limits of its own
+		if f.matches(match, notice) {
 			batch = append(batch, notice)
 			bytes -= int64(len(notice.Raw))
 		}
@@ -101,9 +108,9 @@ func (f *Follower) step(ctx context.Context) error {
 	f.tellFailures(match)
 	batch, ok := f.record(from, batch, upto)
 	if !ok || len(batch) == 0 {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	return f.deliver(ctx, batch)
+	return nil, f.deliver(ctx, batch)
 }
 
 // place is where a round begins, and how much the window takes.

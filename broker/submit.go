@@ -111,7 +111,7 @@ func (b *Broker) submit(ctx context.Context, s Submission) (*pending, *Error) {
 	if err != nil {
 		return nil, b.unreadable(err)
 	}
-	findings, refused := check(e, s.Relay) //nolint:contextcheck // the check ends by itself
+	findings, refused := check(e, s.Relay)
 	if refused != nil {
 		return nil, refused
 	}

@@ -89,60 +89,74 @@ func (l authorLoad) perConnection(t *template, serial *atomic.Uint64, p *pace) (
 	return r, nil
 }
 
-// kept sends on one connection with a window of unanswered notices.
+// A flight is a notice that has been sent and not answered.
+type flight struct {
+	serial uint64
+	sent   time.Time
+}
+
+// kept sends on one connection with a window of unanswered notices, and reads the answers beside it.
 func (l authorLoad) kept(t *template, serial *atomic.Uint64, p *pace) (result, error) {
-	var r result
 	s, err := dial(l.port)
 	if err != nil {
-		return r, err
+		return result{}, err
 	}
 	defer s.Close()
-	in := newFrameReader(64 << 10)
-	type flight struct {
-		serial uint64
-		sent   time.Time
-	}
-	flights := make([]flight, 0, l.window)
+	flights := make(chan flight, l.window)
+	ended := make(chan struct{})
+	var r result
+	var failed error
+	go func() {
+		defer close(ended)
+		r, failed = l.answers(s, flights)
+	}()
 	var out []byte
-	more := true
-	for more || len(flights) > 0 {
+	for more := true; more && err == nil; {
+		// A paced author writes each notice at its own time; a saturating one writes at once all that its window takes.
 		out = out[:0]
-		for more && len(flights) < l.window {
-			// A paced author writes each notice at its own time; a saturating one fills its window with one write.
+		for room := 1; room > 0; room-- {
 			if more = p.next(); !more {
 				break
 			}
 			n := serial.Add(1)
+			select {
+			case flights <- flight{n, time.Now()}:
+			case <-ended:
+				return r, failed
+			}
 			out = append(out, t.next(n)...)
-			flights = append(flights, flight{n, time.Now()})
-			if l.rate > 0 {
+			if l.rate == 0 && room == 1 {
+				room += min(cap(flights)-len(flights), 32)
+			}
+			if len(flights) == cap(flights) {
 				break
 			}
 		}
 		if len(out) > 0 {
-			if _, err := s.Write(out); err != nil {
-				return r, err
-			}
+			_, err = s.Write(out)
 		}
-		for answered := 0; len(flights) > 0; answered++ {
-			f := in.next()
-			if f == nil {
-				if answered > 0 {
-					break
-				}
-				if f, err = in.frame(s); err != nil {
-					return r, fmt.Errorf("waiting for %d acks: %w", len(flights), err)
-				}
-			}
-			if !isAck(f) {
-				return r, fmt.Errorf("%w: %s", errNoAck, f)
-			}
-			r.count++
-			r.took = append(r.took, time.Since(flights[0].sent))
-			if l.acked != nil {
-				l.acked(flights[0].serial)
-			}
-			flights = append(flights[:0], flights[1:]...)
+	}
+	close(flights)
+	<-ended
+	return r, errors.Join(failed, err)
+}
+
+// answers reads the ack of each flight, in order.
+func (l authorLoad) answers(s socket, flights <-chan flight) (result, error) {
+	var r result
+	in := newFrameReader(64 << 10)
+	for f := range flights {
+		answer, err := in.frame(s)
+		if err != nil {
+			return r, fmt.Errorf("waiting for the ack of notice %d: %w", f.serial, err)
+		}
+		if !isAck(answer) {
+			return r, fmt.Errorf("%w: %s", errNoAck, answer)
+		}
+		r.count++
+		r.took = append(r.took, time.Since(f.sent))
+		if l.acked != nil {
+			l.acked(f.serial)
 		}
 	}
 	return r, nil
