@@ -73,7 +73,7 @@ func (b *Bolt) run() {
 const (
 	gatherTime  = 300 * time.Microsecond
 	gatherQuiet = 100 * time.Microsecond
-	// gatherRounds takes longer than gatherTime, and ends the wait where time
+	// Turning gatherRounds takes longer than gatherTime, and ends the wait where time
 	// stands still.
 	gatherRounds = 1 << 15
 )

@@ -141,7 +141,7 @@ func TestJSONSays(t *testing.T) {
 
 func TestNumbersOfParams(t *testing.T) {
 	for value, want := range map[string]string{
-		"1.50": "1.50", "2 ": "2", "+1.5": "1.5", ".5": "0.5", "1e400": "", "0x3": "", "1_000": "", "NaN": "", "INF": "", "": "", "12:00": "", "-0.0": "-0.0",
+		"1.50": "1.50", "2\n": "2", "+1.5": "1.5", ".5": "0.5", "1e400": "", "0x3": "", "1_000": "", "NaN": "", "INF": "", "": "", "12:00": "", "-0.0": "-0.0",
 	} {
 		e, err := voevent.Parse(fmt.Appendf(nil, shell, `<What><Param value="`+value+`"/></What>`))
 		if err != nil {
