@@ -10,7 +10,7 @@ export CGO_ENABLED = 0
 .PHONY: build run test race fuzz bench lint fmt golden interop soak check help
 
 build: ## build the one program into bin/
-	$(GO) build -trimpath -o bin/ ./cmd/...
+	$(GO) build -o bin/ ./cmd/...
 
 run: build ## build and run a broker on loopback: VTP 8098 and 8099, HTTP 8080, data in ./data (ARGS="--data DIR ...")
 	bin/tocsin serve $(ARGS)
