@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -17,7 +16,8 @@ type owner struct {
 	ahead       []ahead // in the write-ahead file, not yet in the store: numbers up to last
 	aheadBytes  int     // of their values
 	applyAt     time.Time
-	applied     Seq // last in the store
+	lazy        bool // in a test: nothing is applied without need
+	applied     Seq  // last in the store
 	wal         wal
 	tail        []entry // entries that are in "recent", not yet in "index"
 	counters    counters
@@ -26,7 +26,6 @@ type owner struct {
 	recordBytes int64
 	txid        uint64 // of the last good transaction
 	lastCommit  time.Time
-	gatherSkip  int // commits until gather is tried again
 	// doubt is set when a transaction failed in a way that may have left it
 	// visible in the file: see settle.
 	doubt bool
@@ -76,44 +75,7 @@ func (b *Bolt) run() {
 			b.idle()
 			continue
 		}
-		n := len(bt.items)
 		b.process(bt)
-		b.gather(n)
-	}
-}
-
-// An append waits for others to share its sync no longer than gatherTime, and no
-// longer than gatherQuiet after the last one came.
-const (
-	gatherTime  = 300 * time.Microsecond
-	gatherQuiet = 100 * time.Microsecond
-)
-
-// gather gives those whose appends have just ended a moment to come back with
-// their next. Without it the producers fall into two halves, one waiting while
-// the other is synced, and every sync serves half of them. Lone producers never
-// wait; nor does anyone while gathering has brought nothing lately.
-func (b *Bolt) gather(released int) {
-	o := &b.own
-	if released < 2 || o.gatherSkip > 0 {
-		o.gatherSkip = max(0, o.gatherSkip-1)
-		return
-	}
-	before := b.queue.len()
-	want := min(before+released, b.o.MaxBatch)
-	have, start := before, time.Now()
-	for quiet := start; have < want; {
-		runtime.Gosched()
-		now := time.Now()
-		if n := b.queue.len(); n > have {
-			have, quiet = n, now
-		}
-		if now.Sub(start) > gatherTime || now.Sub(quiet) > gatherQuiet {
-			break
-		}
-	}
-	if have == before {
-		o.gatherSkip = 16
 	}
 }
 
@@ -124,7 +86,7 @@ func (b *Bolt) idle() {
 	var wait time.Duration
 	switch {
 	case o.broken != nil:
-	case len(o.ahead) > 0:
+	case len(o.ahead) > 0 && !o.lazy:
 		wait = max(time.Until(o.applyAt), time.Microsecond)
 	case b.db.NoFreelistSync && !o.doubt:
 		wait = freelistIdle

@@ -11,7 +11,7 @@ import (
 // half the file is full, and applyDelay after the first of them at the latest.
 // After a failure the next attempt without need is made after applyRetry.
 const (
-	applyRecords = 512
+	applyRecords = 1024
 	applyDelay   = 200 * time.Millisecond
 	applyRetry   = time.Second
 )
@@ -201,7 +201,7 @@ func (b *Bolt) apply(ops []*op) error {
 
 // applyDue says whether it is time for an apply without another need.
 func (o *owner) applyDue() bool {
-	if len(o.ahead) == 0 || o.broken != nil {
+	if len(o.ahead) == 0 || o.broken != nil || o.lazy {
 		return false
 	}
 	if time.Now().After(o.applyAt) {
