@@ -3,10 +3,8 @@ package journal
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -357,6 +355,36 @@ func TestWhatWasRefusedDoesNotComeBack(t *testing.T) {
 	sound(t, path, 9, 0)
 }
 
+// A record too large for the write-ahead file goes into the store; when that fails
+// and the store shows it nevertheless, its number is not given in the write-ahead
+// file before it is gone.
+func TestARefusedRecordInTheStoreDoesNotHideAnAcceptedOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := openWALTest(t, path, Options{WALBytes: 16 * framePage})
+	quiet(t, j)
+	put(t, j, 1, 3, 300)
+	commitCursor(t, j, 1)
+	broken := errors.New("the disk says no")
+	j.afterCommit = func() error { return broken }
+	if _, err := j.Append(t.Context(), rec(100, 200_000)); !errors.Is(err, broken) {
+		t.Fatalf("Append: %v", err)
+	}
+	sound(t, CopyFiles(t, path), 3, 0) // it is in the file, as may be
+	if seq, err := j.Append(t.Context(), rec(3, 300)); err == nil {
+		t.Fatalf("a crash now would lose %d", seq)
+	}
+	j.afterCommit = nil
+	put(t, j, 3, 5, 300)
+	holds(t, openWALTest(t, CopyFiles(t, path), Options{}), 1, 4, 300)
+	if _, err := j.Append(t.Context(), rec(5, 200_000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sound(t, path, 5, 0)
+}
+
 // A write-ahead file that goes on from a notice the store does not have is
 // another journal's, or the store is an old copy: nothing is guessed.
 func TestAWriteAheadFileOfAnotherCopyIsRefused(t *testing.T) {
@@ -444,46 +472,4 @@ func TestAnIdleJournalAppliesByItself(t *testing.T) {
 	}
 	sound(t, CopyFiles(t, path), 3, 0)
 	holds(t, j, 1, 3, 300)
-}
-
-func FuzzFrame(f *testing.F) {
-	c, err := sharedCodec()
-	if err != nil {
-		f.Fatal(err)
-	}
-	r := rec(1, 300)
-	v := appendRecord(nil, &r, c, false)
-	seal(v, 1, 0, 0)
-	one := frame{round: 7, prev: 0, first: 1, values: [][]byte{v}}
-	two := frame{round: 7, place: 1, prev: 1, first: 2, values: [][]byte{v, nil, v}}
-	f.Add(append(one.encode(), two.encode()...))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		fs := decodeFrames(b)
-		for i := range fs {
-			g := fs[i]
-			again, size, ok := decodeFrame(g.encode())
-			if !ok || size != frameSize(g.values) || again.first != g.first || len(again.values) != len(g.values) {
-				t.Fatalf("%+v became %+v", g, again)
-			}
-		}
-		_, _, _ = after(fs, 0)
-		// The same with checksums that hold, so that lengths are what is tested.
-		if len(b) >= frameHead {
-			_, _, _ = decodeFrame(resealed(b))
-		}
-	})
-}
-
-// resealed gives b the mark and the checksum of a frame.
-func resealed(b []byte) []byte {
-	b = append([]byte(nil), b...)
-	le := binary.LittleEndian
-	le.PutUint32(b[40:], frameMagic)
-	le.PutUint32(b[44:], 0)
-	if n := int(le.Uint32(b[4:])); n < frameHead || n > len(b) {
-		le.PutUint32(b[4:], uint32(len(b)))
-	}
-	le.PutUint32(b, crc32.Checksum(b[4:le.Uint32(b[4:])], castagnoli))
-	return b
 }
