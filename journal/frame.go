@@ -113,14 +113,16 @@ func decodeFrames(b []byte) (fs []frame) {
 	round := binary.LittleEndian.Uint64(b[8:])
 	next := uint32(0)
 	for off := 0; off < len(b); {
-		f, size, ok := decodeFrame(b[off:])
-		if !ok || f.round != round || f.place < next {
-			off += framePage
-			continue
+		// The round first: checksums of what only looks like a frame cost time.
+		if rest := b[off:]; len(rest) >= frameHead && binary.LittleEndian.Uint64(rest[8:]) == round {
+			if f, size, ok := decodeFrame(rest); ok && f.place >= next {
+				fs = append(fs, f)
+				next = f.place + 1
+				off += size
+				continue
+			}
 		}
-		fs = append(fs, f)
-		next = f.place + 1
-		off += size
+		off += framePage
 	}
 	return fs
 }
