@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -34,6 +35,9 @@ type Options struct {
 	// PageSize is the size of the pages of a new file, in bytes, a power of
 	// two from 4,096 to 65,536; 16,384 when zero.
 	PageSize int
+	// WALBytes is the size of the write-ahead file, 8 MiB when zero, at least
+	// 64 KiB. It is written in full when the journal is opened first.
+	WALBytes int64
 	// NoSync leaves out the sync of every commit: for tests and benchmarks
 	// only, an acknowledged record can then be lost.
 	NoSync bool
@@ -57,6 +61,10 @@ func (o Options) withDefaults() Options {
 	positive(&o.MaxQueued, 8192)
 	positive(&o.MaxQueuedBytes, 64<<20)
 	positive(&o.PageSize, 16<<10)
+	if o.WALBytes <= 0 {
+		o.WALBytes = 8 << 20
+	}
+	o.WALBytes = min(max(o.WALBytes, 64<<10)/framePage*framePage, maxWAL)
 	if o.FastCompressAt == 0 {
 		o.FastCompressAt = 4
 	}
@@ -69,8 +77,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Bolt is the embedded engine: one bbolt file, one owner goroutine that writes
-// everything, one sync for all that waits (group commit).
+// Bolt is the embedded engine: one bbolt file and one write-ahead file, one owner
+// goroutine that writes everything, one sync for all that waits (group commit).
 type Bolt struct {
 	path  string
 	o     Options
@@ -87,6 +95,10 @@ type Bolt struct {
 	// afterCommit is nil but in a test that lets the last sync of a
 	// transaction fail.
 	afterCommit func() error
+
+	// ahead is what readers see of own.ahead: what lies beyond the length of the
+	// slice is the owner's. Nil when there is none.
+	ahead atomic.Pointer[[]ahead]
 
 	// index finds records by key and by name. Only the owner changes it, under
 	// mu; it reads it without.
@@ -161,8 +173,10 @@ func (b *Bolt) Stats() Stats {
 	s.First, s.Last = b.seen.first, b.seen.last
 	b.seen.mu.Unlock()
 	s.QueueLen = b.queue.len()
-	if fi, err := os.Stat(b.path); err == nil {
-		s.FileBytes = fi.Size()
+	for _, path := range []string{b.path, b.path + WALSuffix} {
+		if fi, err := os.Stat(path); err == nil {
+			s.FileBytes += fi.Size()
+		}
 	}
 	return s
 }

@@ -20,6 +20,8 @@ type Report struct {
 	// Damaged counts records that were found and did not verify, Missing the
 	// numbers between First and Last of which nothing good was found.
 	Damaged, Missing int64
+	// Ahead counts those of Records that are in the write-ahead file only.
+	Ahead int64
 	// Receipts and Subscriptions that verified.
 	Receipts      int64
 	Subscriptions int64
@@ -75,7 +77,8 @@ func openRaw(path string) (*os.File, int64, error) {
 	return nil, 0, errors.Join(err, f.Close())
 }
 
-// Check reads the whole file at path and verifies pages, records, receipts,
+// Check reads the whole file at path, and what the write-ahead file beside it adds
+// to it, and verifies pages, records, receipts,
 // cursors, subscriptions and the index without changing anything. The error is
 // about reading the file (ErrLocked while a journal has it open); what is wrong
 // in it is in the Report.
@@ -86,19 +89,19 @@ func Check(ctx context.Context, path string) (r Report, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	r = Report{Path: path, Bytes: size}
-	m, ok := readMeta(f)
-	if !ok {
-		r.problem("", "neither copy of the meta data verifies: no journal, or its start is lost")
-		return r, nil
-	}
-	if need := int64(m.pages) * m.pageSize; size < need {
-		r.problem("", fmt.Sprintf("the file was cut: it has %d bytes and needs %d", size, need))
-	}
 	packer, err := sharedCodec()
 	if err != nil {
 		return r, err
 	}
 	c := &checker{report: &r, codec: packer}
+	m, ok := readMeta(f)
+	if !ok {
+		r.problem("", "neither copy of the meta data verifies: no journal, or its start is lost")
+		return r, c.ahead(path)
+	}
+	if need := int64(m.pages) * m.pageSize; size < need {
+		r.problem("", fmt.Sprintf("the file was cut: it has %d bytes and needs %d", size, need))
+	}
 	w := newWalk(f, size, m)
 	w.problem = r.problem
 	w.value = func(bucket string, e element) error {
@@ -112,7 +115,33 @@ func Check(ctx context.Context, path string) (r Report, err error) {
 		return r, err
 	}
 	c.finish()
-	return r, nil
+	return r, c.ahead(path)
+}
+
+// ahead looks at the write-ahead file beside path.
+func (c *checker) ahead(path string) error {
+	fs, err := framesBeside(path)
+	if err != nil {
+		return err
+	}
+	r := c.report
+	as, gap, err := after(fs, r.Last)
+	if gap {
+		r.problem("", fmt.Sprintf("notices between %d and those in the write-ahead file are missing", r.Last))
+	}
+	if err != nil {
+		r.problem("", fmt.Sprintf("a notice in the write-ahead file: %v", err))
+	}
+	for i := range as {
+		if _, err := decodeRecord(as[i].seq, as[i].value, c.codec); err != nil {
+			r.Damaged++
+			r.problem("", fmt.Sprintf("notice %d in the write-ahead file: %v", as[i].seq, err))
+			continue
+		}
+		r.record(as[i].seq)
+		r.Ahead++
+	}
+	return nil
 }
 
 // checker verifies the values of a file.

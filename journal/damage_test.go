@@ -398,16 +398,9 @@ func TestACrashWithoutAListOfFreePages(t *testing.T) {
 	if journal.FreelistInFile(j) {
 		t.Error("the list of free pages was written: the test misses its aim")
 	}
-	b, err := os.ReadFile(path) // what a crash leaves
-	if err != nil {
-		t.Fatal(err)
-	}
+	crashed := journal.CopyFiles(t, path) // what a crash leaves
 	first, last := j.Bounds()
 	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	crashed := filepath.Join(t.TempDir(), "crashed.db")
-	if err := os.WriteFile(crashed, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{path, crashed} {

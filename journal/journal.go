@@ -252,7 +252,7 @@ type Stats struct {
 	First, Last Seq   // as Bounds
 	Records     int64 // kept
 	LiveBytes   int64 // of kept records and receipts, as stored
-	FileBytes   int64 // size of the file; it does not shrink
+	FileBytes   int64 // size of the files; they do not shrink
 	IndexBytes  int64 // memory of the in-memory index, estimated
 
 	Appended   uint64 // records stored
@@ -260,9 +260,10 @@ type Stats struct {
 	Receipts   uint64 // receipts stored
 	RawBytes   uint64 // of the records stored, before compression
 	Stored     uint64 // bytes of the records stored, after compression
-	Commits    uint64 // transactions with a sync
-	Failures   uint64 // transactions that failed
+	Commits    uint64 // batches of appends or changes brought to stable storage
+	Applies    uint64 // transactions that only moved records from the write-ahead file into the store
+	Failures   uint64 // batches and transactions that failed
 
-	CommitTime time.Duration // sum over all commits, from the first write to the end of the sync
+	CommitTime time.Duration // sum over all Commits, from the first write to the end of the sync
 	QueueLen   int           // appends that wait at this moment
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -93,8 +92,12 @@ func (b *Bolt) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := b.load(); err != nil {
-		return errors.Join(err, b.db.Close())
+	err = b.load()
+	if err == nil {
+		err = b.openWAL()
+	}
+	if err != nil {
+		return errors.Join(err, b.own.wal.close(), b.db.Close())
 	}
 	return nil
 }
@@ -203,7 +206,10 @@ func (b *Bolt) closeStore() error {
 		b.db.NoFreelistSync = false
 		err = b.guard(func() error { return b.db.Update(func(*bolt.Tx) error { return nil }) })
 	}
-	return errors.Join(err, b.db.Close())
+	if len(b.own.ahead) == 0 && !b.own.doubt && b.own.broken == nil {
+		err = errors.Join(err, b.own.wal.clear())
+	}
+	return errors.Join(err, b.own.wal.close(), b.db.Close())
 }
 
 // counters are the parts of the state that no bucket tells by itself.
@@ -261,9 +267,15 @@ func (b *Bolt) load() error {
 				return b.damaged("its records have no good numbers", nil)
 			}
 		}
+		o.applied = o.last
 		b.index.mu.Lock()
 		defer b.index.mu.Unlock()
-		return b.loadIndex(tx)
+		if err := b.loadIndex(tx); err != nil {
+			return err
+		}
+		o.aheadBytes = 0
+		b.countAhead(o.ahead)
+		return nil
 	})
 }
 
@@ -327,19 +339,19 @@ func (b *Bolt) settle() error {
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
 	if uint64(tx.ID())-1 == o.txid {
-		o.doubt = false
+		o.doubt, o.strays = false, false
 		return nil
 	}
 	if err := b.guard(func() error {
-		if err := restore(tx, o.last, o.tail); err != nil {
+		if err := restore(tx, o.applied, o.tail); err != nil {
 			return err
 		}
 		return b.commit(tx)
 	}); err != nil {
 		return err
 	}
-	o.doubt = false
-	b.o.Logger.Warn("journal: undid a transaction whose sync had failed", "file", b.path, "last", o.last, "at", time.Now())
+	o.doubt, o.strays = false, false
+	b.o.Logger.Warn("journal: undid a transaction whose sync had failed", "file", b.path, "last", o.applied)
 	return b.guard(b.load)
 }
 

@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -14,6 +13,12 @@ import (
 type owner struct {
 	first, last Seq
 	floor       Seq     // no number up to it is given: see salvageGap
+	ahead       []ahead // in the write-ahead file, not yet in the store: numbers up to last
+	aheadBytes  int     // of their values
+	applyAt     time.Time
+	lazy        bool // in a test: nothing is applied without need
+	applied     Seq  // last in the store
+	wal         wal
 	tail        []entry // entries that are in "recent", not yet in "index"
 	counters    counters
 	pending     counters // as the batch under way leaves them
@@ -21,10 +26,11 @@ type owner struct {
 	recordBytes int64
 	txid        uint64 // of the last good transaction
 	lastCommit  time.Time
-	gatherSkip  int // commits until gather is tried again
 	// doubt is set when a transaction failed in a way that may have left it
 	// visible in the file: see settle.
 	doubt bool
+	// strays is set with doubt when that transaction held records of its own.
+	strays bool
 	// broken is why nothing can be written any more.
 	broken error
 	stats  Stats
@@ -35,6 +41,7 @@ type owner struct {
 	entries   []entry
 	committed []Record
 	fresh     []*item
+	values    [][]byte
 }
 
 // The list of free pages is written with a commit when it is short, or when
@@ -49,77 +56,54 @@ const (
 	freelistIdle  = time.Second
 )
 
-// run is the owner: it turns batches into transactions until the queue is
-// closed and empty.
+// run is the owner: it writes batch after batch until the queue is closed and
+// empty, and then moves what is ahead into the store.
 func (b *Bolt) run() {
 	defer close(b.ended)
 	for {
+		if b.own.applyDue() {
+			b.applyAhead()
+		}
 		bt, ended := b.queue.take()
 		if ended {
+			if len(b.own.ahead) > 0 && b.own.broken == nil {
+				b.applyAhead()
+			}
 			return
 		}
 		if bt == nil {
 			b.idle()
 			continue
 		}
-		n := len(bt.items)
 		b.process(bt)
-		b.gather(n)
 	}
 }
 
-// An append waits for others to share its sync no longer than gatherTime, and no
-// longer than gatherQuiet after the last one came.
-const (
-	gatherTime  = 300 * time.Microsecond
-	gatherQuiet = 100 * time.Microsecond
-	// Turning gatherRounds takes longer than gatherTime, and ends the wait where time
-	// stands still.
-	gatherRounds = 1 << 15
-)
-
-// gather gives those whose appends have just ended a moment to come back with
-// their next. Without it the producers fall into two halves, one waiting while
-// the other is synced, and every sync serves half of them. Lone producers never
-// wait; nor does anyone while gathering has brought nothing lately.
-func (b *Bolt) gather(released int) {
-	o := &b.own
-	if released < 2 || o.gatherSkip > 0 {
-		o.gatherSkip = max(0, o.gatherSkip-1)
-		return
-	}
-	before := b.queue.len()
-	want := min(before+released, b.o.MaxBatch)
-	have, start := before, time.Now()
-	quiet := start
-	for round := 0; have < want && round < gatherRounds; round++ {
-		runtime.Gosched()
-		now := time.Now()
-		if n := b.queue.len(); n > have {
-			have, quiet = n, now
-		}
-		if now.Sub(start) > gatherTime || now.Sub(quiet) > gatherQuiet {
-			break
-		}
-	}
-	if have == before {
-		o.gatherSkip = 16
-	}
-}
-
-// idle waits for work, and writes the list of free pages when there is none for
-// a while.
+// idle waits for work, and no longer than until an apply is due or, when there is
+// nothing to apply, until the list of free pages is worth writing.
 func (b *Bolt) idle() {
-	if !b.db.NoFreelistSync || b.own.broken != nil || b.own.doubt {
+	o := &b.own
+	var wait time.Duration
+	switch {
+	case o.broken != nil:
+	case len(o.ahead) > 0 && !o.lazy:
+		wait = max(time.Until(o.applyAt), time.Microsecond)
+	case b.db.NoFreelistSync && !o.doubt:
+		wait = freelistIdle
+	}
+	if wait == 0 {
 		<-b.queue.wake
 		return
 	}
-	t := time.NewTimer(freelistIdle)
+	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-b.queue.wake:
 	case <-t.C:
-		b.own.lastCommit = time.Time{}
+		if len(o.ahead) > 0 {
+			return // run sees to it
+		}
+		o.lastCommit = time.Time{}
 		if err := b.guard(func() error {
 			tx, err := b.db.Begin(true)
 			if err != nil {
@@ -133,20 +117,67 @@ func (b *Bolt) idle() {
 	}
 }
 
-// process does one batch: number, write, sync, observe, publish, release.
+// process does one batch: the appends, then the other changes.
 func (b *Bolt) process(bt *batch) {
-	o := &b.own
+	if len(bt.items) > 0 {
+		start := time.Now()
+		wrote, err := b.appendItems(bt.items)
+		b.wrote(start, wrote, err == nil)
+		if err != nil {
+			err = b.failed(err)
+		}
+		b.endAppends(bt.items, err)
+		b.publish()
+	}
+	close(bt.done)
+	if len(bt.ops) == 0 {
+		return
+	}
 	start := time.Now()
-	synced, err := b.write(bt)
+	err := b.apply(bt.ops)
+	b.wrote(start, true, err == nil)
 	if err != nil {
 		err = b.failed(err)
-		o.stats.Failures++
-	} else if synced {
-		o.stats.Commits++
-		o.stats.CommitTime += time.Since(start)
-		b.adopt(bt)
 	}
-	for _, it := range bt.items {
+	for _, p := range bt.ops {
+		p.err = err
+	}
+	b.publish()
+	close(bt.opsDone)
+}
+
+// wrote counts a write that began at start.
+func (b *Bolt) wrote(start time.Time, wrote, ok bool) {
+	s := &b.own.stats
+	switch {
+	case !ok:
+		s.Failures++
+	case wrote:
+		s.Commits++
+		s.CommitTime += time.Since(start)
+	}
+}
+
+// endAppends gives each append its result and shows the observer the new records.
+// They are on stable storage unless err says otherwise.
+func (b *Bolt) endAppends(items []*item, err error) {
+	o := &b.own
+	if err == nil && len(o.fresh) > 0 {
+		for _, it := range o.fresh {
+			o.stats.RawBytes += uint64(len(it.rec.Raw))
+			o.stats.Stored += uint64(len(it.value))
+		}
+		o.stats.Appended += uint64(len(o.fresh))
+		b.observer.mu.Lock()
+		if b.observer.fn != nil {
+			b.observer.fn(o.committed)
+		}
+		b.observer.mu.Unlock()
+	}
+	clear(o.committed)
+	clear(o.fresh)
+	clear(o.values)
+	for _, it := range items {
 		switch {
 		case it.first != nil && err == nil:
 			it.err = &DuplicateError{Seq: it.first.seq}
@@ -159,53 +190,6 @@ func (b *Bolt) process(bt *batch) {
 		it.release()
 		it.rec, it.first = Record{}, nil
 	}
-	for _, p := range bt.ops {
-		p.err = err
-	}
-	b.publish()
-	close(bt.done)
-}
-
-// write stores a batch in one transaction. Nothing of the owner's state has
-// changed when it fails; synced says whether there was anything to store.
-func (b *Bolt) write(bt *batch) (synced bool, err error) {
-	o := &b.own
-	o.entries, o.committed, o.fresh = o.entries[:0], o.committed[:0], o.fresh[:0]
-	if o.broken != nil {
-		return false, o.broken
-	}
-	if o.doubt {
-		if err := b.settle(); err != nil {
-			return false, err
-		}
-	}
-	err = b.guard(func() error {
-		tx, err := b.db.Begin(true)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
-		if err := b.putRecords(tx, bt.items); err != nil {
-			return err
-		}
-		o.pending = o.counters
-		for _, p := range bt.ops {
-			if err := p.do(tx); err != nil {
-				return err
-			}
-		}
-		if o.pending != o.counters {
-			if err := o.pending.put(tx); err != nil {
-				return err
-			}
-		}
-		if len(o.entries) == 0 && len(bt.ops) == 0 {
-			return nil
-		}
-		synced = true
-		return b.commit(tx)
-	})
-	return synced, err
 }
 
 // commit commits tx, with the list of free pages when it is worth it.
@@ -225,122 +209,6 @@ func (b *Bolt) commit(tx *bolt.Tx) error {
 	}
 	b.own.txid = id
 	return nil
-}
-
-// putRecords dedupes, numbers and puts the appends of a batch.
-func (b *Bolt) putRecords(tx *bolt.Tx, items []*item) error {
-	o := &b.own
-	if len(items) == 0 {
-		return nil
-	}
-	notices := tx.Bucket(bucketNotices)
-	notices.FillPercent = fillSequential
-	clear(o.keys)
-	clear(o.names)
-	seq := max(o.last, o.floor)
-	for _, it := range items {
-		it.first, it.err = nil, nil
-		r := &it.rec
-		if first := o.keys[r.Key]; first != nil {
-			it.first = first
-			continue
-		}
-		if old, ok := b.lookupKey(notices, o.last, &r.Key); ok {
-			it.seq, it.err = 0, &DuplicateError{Seq: old}
-			continue
-		}
-		seq++
-		name := nameHash([]byte(r.Name))
-		prev, ok := o.names[r.Name]
-		if !ok {
-			prev = b.lookupName(notices, o.last, name, r.Name)
-		}
-		if prev != 0 {
-			r.Flags |= FlagSameName
-		}
-		r.Seq, it.seq = seq, seq
-		seal(it.value, seq, r.Flags, prev)
-		k := seqKey(seq)
-		if err := notices.Put(k[:], it.value); err != nil {
-			return err
-		}
-		o.keys[r.Key] = it
-		o.names[r.Name] = seq
-		o.entries = append(o.entries, entry{
-			seq: seq, key: keyHash(&r.Key), name: name, received: clampNano(r.Received),
-			size: uint32(len(it.value)), prev: prev,
-		})
-		o.committed = append(o.committed, *r)
-		o.fresh = append(o.fresh, it)
-	}
-	return putEntries(tx, o.tail, o.entries)
-}
-
-// lookupKey finds the kept record with that key, not after last.
-func (b *Bolt) lookupKey(notices *bolt.Bucket, last Seq, key *[32]byte) (Seq, bool) {
-	var found Seq
-	ok := b.index.keys.find(keyHash(key), func(low uint32) bool {
-		found = fullSeq(last, low)
-		h, err := decodeHead(found, notices.Get(seqKeySlice(found)))
-		return err == nil && h.key == *key
-	})
-	return found, ok
-}
-
-// lookupName finds the last kept record with that name, 0 when there is none.
-func (b *Bolt) lookupName(notices *bolt.Bucket, last Seq, hash uint64, name string) Seq {
-	var found Seq
-	if b.index.names.find(hash, func(low uint32) bool {
-		found = fullSeq(last, low)
-		v := notices.Get(seqKeySlice(found))
-		h, err := decodeHead(found, v)
-		return err == nil && string(h.name(v)) == name
-	}) {
-		return found
-	}
-	return 0
-}
-
-// adopt takes over into memory what the commit of bt has made durable, and
-// shows it to the observer.
-func (b *Bolt) adopt(bt *batch) {
-	o := &b.own
-	if len(o.entries) > 0 {
-		b.index.mu.Lock()
-		for i := range o.entries {
-			b.indexEntry(&o.entries[i])
-		}
-		b.index.mu.Unlock()
-		if o.first == 0 {
-			o.first = o.entries[0].seq
-		}
-		o.last = o.entries[len(o.entries)-1].seq
-		if o.tail = append(o.tail, o.entries...); len(o.tail) >= foldAt {
-			o.tail = o.tail[:0]
-		}
-		for i, it := range o.fresh {
-			o.records++
-			o.recordBytes += int64(o.entries[i].size)
-			o.stats.RawBytes += uint64(len(it.rec.Raw))
-			o.stats.Stored += uint64(o.entries[i].size)
-		}
-		o.stats.Appended += uint64(len(o.entries))
-	}
-	o.counters = o.pending
-	for _, p := range bt.ops {
-		if p.done != nil {
-			p.done()
-		}
-	}
-	if len(o.committed) > 0 {
-		b.observer.mu.Lock()
-		if b.observer.fn != nil {
-			b.observer.fn(o.committed)
-		}
-		b.observer.mu.Unlock()
-		clear(o.committed)
-		clear(o.fresh)
-	}
 }
 
 // indexEntry puts e into the index in memory.

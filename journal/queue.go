@@ -23,14 +23,15 @@ type queue struct {
 	wake   chan struct{} // tells the owner that there is something; holds one
 }
 
-// batch is what one transaction does. All that belong to it wait for the one
-// channel, so that a commit wakes them with one close and no channel is made
-// for each append.
+// batch is what the owner does at once: appends, which become one frame, and then
+// other changes, which become one transaction. All appends wait for one channel,
+// so that a commit wakes them with one close and no channel is made for each.
 type batch struct {
-	items []*item
-	ops   []*op
-	bytes int
-	done  chan struct{}
+	items   []*item
+	ops     []*op
+	bytes   int
+	done    chan struct{} // closed when the appends have ended
+	opsDone chan struct{} // closed when the other changes have ended; nil without any
 }
 
 // item is one append.
@@ -44,11 +45,10 @@ type item struct {
 }
 
 // op is another change of the store, done after the batch's appends. What do
-// changes in memory it does in done, which runs after the commit.
+// changes in memory it does in adopt, which runs after the commit.
 type op struct {
 	do    func(tx *bolt.Tx) error
-	done  func()
-	batch *batch
+	adopt func()
 	err   error
 }
 
@@ -222,13 +222,13 @@ func (q *queue) close() {
 const maxOps = 64
 
 // change has the owner do what do does in its next transaction and waits for
-// the commit; then done runs on the owner's goroutine, before change returns.
+// the commit; then adopt runs on the owner's goroutine, before change returns.
 // When ctx ends first the change may yet be made.
-func (b *Bolt) change(ctx context.Context, do func(*bolt.Tx) error, done func()) error {
+func (b *Bolt) change(ctx context.Context, do func(*bolt.Tx) error, adopt func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p := &op{do: do, done: done}
+	p := &op{do: do, adopt: adopt}
 	q := &b.queue
 	q.mu.Lock()
 	if q.done {
@@ -239,12 +239,15 @@ func (b *Bolt) change(ctx context.Context, do func(*bolt.Tx) error, done func())
 	if len(last.ops) >= maxOps {
 		last = q.add()
 	}
-	p.batch = last
+	if last.opsDone == nil {
+		last.opsDone = make(chan struct{})
+	}
+	done := last.opsDone
 	last.ops = append(last.ops, p)
 	q.mu.Unlock()
 	q.signal()
 	select {
-	case <-last.done:
+	case <-done:
 		return p.err
 	case <-ctx.Done():
 		return ctx.Err()

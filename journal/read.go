@@ -39,23 +39,19 @@ func (b *Bolt) Read(ctx context.Context, after Seq, dst []Record) (n int, err er
 		return 0, b.view(ctx, func(*bolt.Tx) error { return nil })
 	}
 	size := 0
-	err = b.view(ctx, func(tx *bolt.Tx) error {
-		c := tx.Bucket(bucketNotices).Cursor()
-		k, v := c.Seek(seqKeySlice(after + 1))
-		for ; k != nil && n < len(dst) && size < maxRead; k, v = c.Next() {
-			seq, ok := keySeq(k)
-			if !ok || seq > last {
-				break
-			}
-			r, err := decodeRecord(seq, v, b.codec)
-			if err != nil {
-				return b.damaged(fmt.Sprintf("notice %d", seq), err)
+	err = b.viewRecords(ctx, func(rs records) (err error) {
+		rs.each(after+1, last, func(seq Seq, v []byte) bool {
+			r, e := decodeRecord(seq, v, b.codec)
+			if e != nil {
+				err = b.damaged(fmt.Sprintf("notice %d", seq), e)
+				return false
 			}
 			dst[n] = r
 			size += len(r.Raw)
 			n++
-		}
-		return nil
+			return n < len(dst) && size < maxRead
+		})
+		return err
 	})
 	if n > 0 {
 		// What was read before the bad place is good; the next call meets it.
@@ -66,10 +62,9 @@ func (b *Bolt) Read(ctx context.Context, after Seq, dst []Record) (n int, err er
 
 // FindKey implements Log.
 func (b *Bolt) FindKey(ctx context.Context, key [32]byte) (seq Seq, ok bool, err error) {
-	err = b.view(ctx, func(tx *bolt.Tx) error {
-		notices := tx.Bucket(bucketNotices)
+	err = b.viewRecords(ctx, func(rs records) error {
 		for _, seq = range b.candidates(&b.index.keys, keyHash(&key)) {
-			if h, err := decodeHead(seq, notices.Get(seqKeySlice(seq))); err == nil && h.key == key {
+			if h, err := decodeHead(seq, rs.get(seq)); err == nil && h.key == key {
 				ok = true
 				return nil
 			}
@@ -99,18 +94,17 @@ const maxSameName = 10_000
 // FindName implements Log. Of more than 10,000 notices with one name it gives
 // the newest 10,000.
 func (b *Bolt) FindName(ctx context.Context, name string) (found []Seq, err error) {
-	err = b.view(ctx, func(tx *bolt.Tx) error {
-		notices := tx.Bucket(bucketNotices)
+	err = b.viewRecords(ctx, func(rs records) error {
 		var seq Seq
 		for _, s := range b.candidates(&b.index.names, nameHash([]byte(name))) {
-			v := notices.Get(seqKeySlice(s))
+			v := rs.get(s)
 			if h, err := decodeHead(s, v); err == nil && string(h.name(v)) == name {
 				seq = s
 				break
 			}
 		}
 		for seq != 0 && len(found) < maxSameName {
-			v := notices.Get(seqKeySlice(seq))
+			v := rs.get(seq)
 			if v == nil {
 				break // trimmed: the chain goes from new to old
 			}
@@ -134,8 +128,7 @@ func (b *Bolt) SeekTime(ctx context.Context, t time.Time) (after Seq, err error)
 		return 0, b.view(ctx, func(*bolt.Tx) error { return nil })
 	}
 	nano := clampNano(t)
-	err = b.view(ctx, func(tx *bolt.Tx) error {
-		c := tx.Bucket(bucketNotices).Cursor()
+	err = b.viewRecords(ctx, func(rs records) (err error) {
 		for from := first; ; {
 			b.index.mu.RLock()
 			start, ok := b.index.marks.next(from, nano)
@@ -145,19 +138,19 @@ func (b *Bolt) SeekTime(ctx context.Context, t time.Time) (after Seq, err error)
 				return nil
 			}
 			end := min(start/window*window+window-1, last)
-			for k, v := c.Seek(seqKeySlice(start)); k != nil; k, v = c.Next() {
-				seq, _ := keySeq(k)
-				if seq > end {
-					break
+			found := false
+			rs.each(start, end, func(seq Seq, v []byte) bool {
+				h, e := decodeHead(seq, v)
+				switch {
+				case e != nil:
+					err = b.damaged(fmt.Sprintf("notice %d", seq), e)
+				case !h.received().Before(t):
+					after, found = seq-1, true
 				}
-				h, err := decodeHead(seq, v)
-				if err != nil {
-					return b.damaged(fmt.Sprintf("notice %d", seq), err)
-				}
-				if !h.received().Before(t) {
-					after = seq - 1
-					return nil
-				}
+				return err == nil && !found
+			})
+			if err != nil || found {
+				return err
 			}
 			from = end + 1
 		}

@@ -21,6 +21,8 @@ type place struct {
 	// number that no tree reaches the later one counts.
 	sec  int64
 	nsec uint32
+	// value is the record itself when it is from the write-ahead file.
+	value []byte
 }
 
 // found is what a salvage has found so far.
@@ -37,7 +39,8 @@ type found struct {
 	indexed []Seq           // numbers in the index
 }
 
-// Salvage reads every page of the file from, damaged or cut as it may be, and
+// Salvage reads every page of the file from, damaged or cut as it may be, and the
+// write-ahead file beside it, and
 // writes all records, receipts, cursors and subscriptions that verify into the
 // new journal to, under their old numbers. The file from is only read; to must
 // not exist.
@@ -53,8 +56,10 @@ func Salvage(ctx context.Context, from, to string) (r Report, err error) {
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := os.Lstat(to); !errors.Is(err, os.ErrNotExist) {
-		return Report{}, fmt.Errorf("journal: %s: %w", to, os.ErrExist)
+	for _, path := range []string{to, to + WALSuffix} {
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			return Report{}, fmt.Errorf("journal: %s: %w", path, os.ErrExist)
+		}
 	}
 	c, err := sharedCodec()
 	if err != nil {
@@ -67,6 +72,9 @@ func Salvage(ctx context.Context, from, to string) (r Report, err error) {
 		cursors: map[string]Seq{}, subs: map[string][]byte{}, broken: map[string]bool{},
 	}
 	if err := s.search(ctx, f, size); err != nil {
+		return r, err
+	}
+	if err := s.searchAhead(from); err != nil {
 		return r, err
 	}
 	if err := s.write(ctx, f, to); err != nil {
@@ -323,6 +331,9 @@ func (s *found) write(ctx context.Context, f io.ReaderAt, to string) (err error)
 		}
 		for _, p := range batch {
 			r.record(Seq(p.key))
+			if p.value != nil {
+				r.Ahead++
+			}
 		}
 	}
 	for batch := range slices.Chunk(sorted(s.chunks), salvageStep) {
@@ -378,6 +389,9 @@ type rewriter struct {
 }
 
 func (w *rewriter) value(p place) ([]byte, error) {
+	if p.value != nil {
+		return slices.Clone(p.value), nil
+	}
 	v := make([]byte, p.len)
 	_, err := w.file.ReadAt(v, p.off)
 	return v, err

@@ -71,9 +71,6 @@ func (s *trimStep) do(tx *bolt.Tx) error {
 	notices, receipts := tx.Bucket(bucketNotices), tx.Bucket(bucketReceipts)
 	*s = trimStep{b: s.b, policy: s.policy, gone: s.gone[:0]}
 	live := o.recordBytes + o.pending.receiptBytes
-	for i := range o.entries {
-		live += int64(o.entries[i].size) // of this transaction, not in recordBytes yet
-	}
 	excess := int64(0)
 	if s.policy.MaxBytes > 0 {
 		excess = live - s.policy.MaxBytes
