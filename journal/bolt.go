@@ -25,7 +25,7 @@ type Options struct {
 	MaxQueued int
 	// MaxQueuedBytes bounds their stored bytes likewise; 64 MiB when zero.
 	MaxQueuedBytes int
-	// FastCompressAt is the number of waiting appends from which on records
+	// FastCompressAt is the number of appends under way from which on records
 	// are compressed by S2 instead of zstd: a quarter of the CPU for a third
 	// more bytes, so that a burst is on disk sooner. 4 when zero, never when
 	// negative.

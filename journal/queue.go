@@ -15,6 +15,7 @@ type queue struct {
 	mu      sync.Mutex
 	batches []*batch
 	appends int // in all batches
+	taken   int // in the batch that the owner has in hand
 	bytes   int
 	room    chan struct{} // closed when appends were taken out; nil when nobody waits
 	done    bool
@@ -99,7 +100,7 @@ func (b *Bolt) Enqueue(ctx context.Context, r Record) (Pending, error) {
 	}
 	r.Received = r.Received.UTC()
 	r.Flags &^= FlagSameName
-	fast := b.o.FastCompressAt > 0 && b.queue.len() >= b.o.FastCompressAt
+	fast := b.o.FastCompressAt > 0 && b.queue.underWay() >= b.o.FastCompressAt
 	buf := values.Get().(*[]byte)
 	it := &item{rec: r, value: appendRecord((*buf)[:0], &r, b.pack, fast)}
 	if err := b.queue.append(ctx, it, &b.o); err != nil {
@@ -130,6 +131,13 @@ func (q *queue) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.appends
+}
+
+// underWay is how many appends wait or are being written.
+func (q *queue) underWay() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.appends + q.taken
 }
 
 // append puts it into the last batch, once there is room.
@@ -193,10 +201,12 @@ func (q *queue) signal() {
 func (q *queue) take() (first *batch, ended bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.taken = 0
 	if len(q.batches) == 0 {
 		return nil, q.done
 	}
 	first = q.batches[0]
+	q.taken = len(first.items)
 	q.batches[0] = nil
 	q.batches = q.batches[1:]
 	q.appends -= len(first.items)
