@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"tocsin/broker"
 	"tocsin/broker/filter"
@@ -65,7 +66,11 @@ type follower struct {
 	next    *broker.Follower   // to change to as soon as the current one has ended
 	stop    context.CancelFunc // ends the current one's Run; nil when it does not run
 	ended   bool               // Run has returned, or is about to
+	changes chan struct{}      // closed when next has become current; nil when nobody waits for it
 }
+
+// changeTime bounds how long a wish waits for a delivery under way.
+const changeTime = 2 * time.Second
 
 // Run delivers until ctx ends or the connection fails.
 func (f *follower) Run(ctx context.Context) error {
@@ -99,6 +104,10 @@ func (f *follower) changed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stop = nil
+	if f.changes != nil {
+		close(f.changes)
+		f.changes = nil
+	}
 	if f.next == nil {
 		f.ended = true
 		return false
@@ -150,13 +159,17 @@ func (f *follower) Subscribe(w vtp.Wishes) error {
 	current.GiveBack()
 	f.mu.Lock()
 	ended := f.ended
+	var changes chan struct{}
 	if !ended {
 		f.next, f.name = next, w.Subscription
 		if f.stop != nil {
+			changes = make(chan struct{})
+			f.changes = changes
 			f.stop()
 		}
 	}
 	f.mu.Unlock()
+	f.await(changes)
 	if ended {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -164,6 +177,20 @@ func (f *follower) Subscribe(w vtp.Wishes) error {
 		return errors.New("the connection has ended")
 	}
 	return nil
+}
+
+// await waits for a change of followers, so that once a wish is answered every notice comes by it: the order that is
+// promised is that of one subscription.
+func (f *follower) await(changes <-chan struct{}) {
+	if changes == nil {
+		return
+	}
+	t := time.NewTimer(changeTime)
+	defer t.Stop()
+	select {
+	case <-changes:
+	case <-t.C:
+	}
 }
 
 func (f *follower) open(w vtp.Wishes, spec filter.Spec) (*broker.Follower, error) {

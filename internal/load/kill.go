@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -118,7 +119,7 @@ func wish(first bool) []byte {
 	return appendFrame(nil, []byte(`<?xml version="1.0" encoding="UTF-8"?>`+
 		`<trn:Transport role="authenticate" version="1.0" xmlns:trn="http://telescope-networks.org/schema/Transport/v1.1">`+
 		`<Origin>ivo://tocsin.load/broker</Origin><Response>ivo://tocsin.load/client</Response><TimeStamp>2026-04-06T12:00:00Z</TimeStamp>`+
-		`<Meta><Param name="subscription" value="survivor"/>`+since+`</Meta></trn:Transport>`))
+		`<Meta><Param name="client" value="load"/><Param name="subscription" value="survivor"/>`+since+`</Meta></trn:Transport>`))
 }
 
 // follow is a subscriber with a subscription that outlives its connection. It ends with the connection or when done says so.
@@ -134,6 +135,9 @@ func (k *killing) follow(port int, first bool, done func() bool) error {
 	t := newTemplate("A0")
 	in := newFrameReader(64 << 10)
 	var out []byte
+	// Until the broker has answered the wish, notices come by the subscription of those who name none: they are received,
+	// but the order that is promised is that of one subscription.
+	answers := 0
 	for !done() {
 		f, err := in.frame(c)
 		if err != nil {
@@ -143,9 +147,12 @@ func (k *killing) follow(port int, first bool, done func() bool) error {
 		for ; f != nil; f = in.next() {
 			serial, ok := t.readSerial(f)
 			if !ok {
+				if bytes.Contains(f, []byte(`role="authenticate"`)) {
+					answers++ // the greeting, then the answer
+				}
 				continue
 			}
-			k.note(serial, binary.BigEndian.Uint16(f[t.serial-7:]))
+			k.note(serial, binary.BigEndian.Uint16(f[t.serial-7:]), answers >= 2)
 			out = appendAck(out, t.ivorn(f))
 		}
 		if _, err := c.Write(out); err != nil {
@@ -156,7 +163,7 @@ func (k *killing) follow(port int, first bool, done func() bool) error {
 }
 
 // note keeps one delivery. A notice seen for the first time must follow what its author sent before it.
-func (k *killing) note(serial uint64, series uint16) {
+func (k *killing) note(serial uint64, series uint16, ordered bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.seen[serial] {
@@ -164,6 +171,9 @@ func (k *killing) note(serial uint64, series uint16) {
 		return
 	}
 	k.seen[serial] = true
+	if !ordered {
+		return
+	}
 	if serial < k.last[series] {
 		k.disorder++
 	}
