@@ -36,14 +36,13 @@ func (f *Follower) Run(ctx context.Context) error {
 	if cause != nil {
 		return cause
 	}
-	for {
-		if err := f.step(ctx); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
+	// A context that has ended ends it before the next delivery: another follower may be about to go on in its place.
+	for ctx.Err() == nil {
+		if err := f.step(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
+	return context.Cause(ctx)
 }
 
 // end lets go of the queue.
