@@ -117,7 +117,7 @@ func (b *Bolt) takeAhead(as []ahead) {
 	b.index.mu.Unlock()
 }
 
-// countAhead puts as into the index and the owner's counts. index.mu is held.
+// countAhead puts as into the index and the owner's counts. The caller holds index.mu.
 func (b *Bolt) countAhead(as []ahead) {
 	o := &b.own
 	for i := range as {

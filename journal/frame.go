@@ -70,7 +70,7 @@ func (f *frame) encode() []byte {
 }
 
 // decodeFrame decodes the frame that b begins with; ok is false when there is no
-// whole one. The values lie in b. size includes the zeros at the end.
+// whole one. The values lie in b. The size includes the zeros at the end.
 func decodeFrame(b []byte) (f frame, size int, ok bool) {
 	le := binary.LittleEndian
 	if len(b) < frameHead || le.Uint32(b[40:]) != frameMagic || le.Uint32(b[44:]) != 0 {
@@ -129,7 +129,7 @@ func decodeFrames(b []byte) (fs []frame) {
 
 // after gives the records in frames that follow last, the greatest number in the
 // store. What the store holds already is left out. Frames that only overlap it
-// are what a refused batch has left, and end it. gap says that records between
+// are what a refused batch has left, and end it. A gap says that records between
 // what is known and a later frame are lost; those after it are given too.
 func after(fs []frame, last Seq) (as []ahead, gap bool, err error) {
 	for i := range fs {

@@ -20,8 +20,6 @@ const maxWAL = 1 << 30
 // tries to make a new one.
 const walRetry = 5 * time.Second
 
-var errNoWAL = errors.New("no write-ahead file")
-
 // wal is the write-ahead file. Only the owner touches it.
 //
 // Its bytes are written and synced when it is made: appends overwrite them in
