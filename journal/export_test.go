@@ -1,10 +1,13 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // CopyFiles copies a journal as it is on the disk at this moment, which is what a
@@ -40,4 +43,11 @@ func FailLastSync(b *Bolt, err error) {
 }
 
 // FreelistInFile says whether the last transaction wrote the list of free pages.
-func FreelistInFile(b *Bolt) bool { return !b.db.NoFreelistSync }
+func FreelistInFile(b *Bolt) (in bool) {
+	// Asked on the owner's goroutine, which may be moving records at any time.
+	err := b.change(context.Background(), func(*bolt.Tx) error {
+		in = !b.db.NoFreelistSync
+		return nil
+	}, nil)
+	return in && err == nil
+}
