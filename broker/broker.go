@@ -248,10 +248,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	b.stopFollowers()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWait)
 	defer cancel()
-	if err := b.writer.finish(last); err != nil {
-		return err
-	}
-	return nil
+	return b.writer.finish(last)
 }
 
 func (b *Broker) wake(ctx context.Context) {
